@@ -1,0 +1,109 @@
+"""A BERT masked-LM checkpoint to the folder that `lsr.encoders.onnx` runs without torch.
+
+Knows the files of both sides; the graph is built by `lsr.encoders.onnx_graph`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lsr.encoders.idf import read_idf_table
+from lsr.encoders.manifest import FILE_NAME, IDF, MODEL, TOKENIZER, Manifest, sha256
+from lsr.encoders.onnx_graph import TILE, BertConfig, build_graph
+from lsr.errors import CorruptionError, EncoderError, InvalidSettingError, MissingExtraError
+from lsr.text.wordpiece import WordPieceTokenizer
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def convert_checkpoint(
+    checkpoint: Path, target: Path, *, name: str, source: str, licence: str, max_length: int = 256, tile: int = TILE
+) -> Manifest:
+    """Write `model.onnx`, `tokenizer.json`, `manifest.json` and, where the checkpoint has one, `idf.json`.
+
+    Equal checkpoints and arguments give equal bytes. Each file is written aside and renamed, the manifest last.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Folder with `config.json`, `model.safetensors` and `tokenizer.json`.
+    target : Path
+        Folder to write to; made if it is not there.
+    name, source, licence : str
+        What the manifest shall say.
+    max_length : int
+        Tokens of a text that are read unless a setting says otherwise.
+    tile : int
+        Terms of a tile of the head.
+
+    Raises
+    ------
+    EncoderError
+        A file is missing, or the model is none that can be converted.
+    CorruptionError
+        A file of the checkpoint cannot be read.
+    MissingExtraError
+        onnx or safetensors is not installed.
+    """
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError:
+        raise MissingExtraError("converting a checkpoint", "onnx") from None
+    upstream = {file: _read(checkpoint, file) for file in (CONFIG, WEIGHTS, TOKENIZER)}
+    try:
+        record: dict[str, Any] = json.loads(upstream[CONFIG])
+        config = BertConfig.from_json(record)
+    except (ValueError, KeyError) as error:
+        raise CorruptionError(checkpoint / CONFIG, f"not the configuration of a BERT: {error!r}") from None
+    try:
+        tensors = safetensors.numpy.load(upstream[WEIGHTS])
+    except safetensors.SafetensorError as error:
+        raise CorruptionError(checkpoint / WEIGHTS, str(error), remedy="Fetch the checkpoint again") from None
+    tokenizer = WordPieceTokenizer.from_bytes(upstream[TOKENIZER], checkpoint / TOKENIZER)
+    if tokenizer.size > config.vocabulary:
+        raise EncoderError(
+            f"the tokenizer has {tokenizer.size} tokens, the model only {config.vocabulary}",
+            remedy="Use the tokenizer.json that was published with this model",
+        )
+    if not tokenizer.frame < max_length <= config.positions:
+        raise InvalidSettingError(
+            f"max_length is {max_length}, it must be within {tokenizer.frame + 1} and {config.positions}"
+        )
+    if (checkpoint / IDF).exists():
+        upstream[IDF] = _read(checkpoint, IDF)
+        read_idf_table(upstream[IDF], checkpoint / IDF, tokenizer, config.vocabulary)
+    files = {MODEL: build_graph(config, tensors, tile=tile)}
+    files |= {file: upstream[file] for file in (TOKENIZER, IDF) if file in upstream}
+    manifest = Manifest(
+        name=name,
+        source=source,
+        licence=licence,
+        upstream={file: sha256(data) for file, data in upstream.items()},
+        files={file: sha256(data) for file, data in files.items()},
+        dim=config.vocabulary,
+        pooling="max",
+        activation="log1p_relu",
+        max_length=max_length,
+        positions=config.positions,
+        special_tokens=dict(zip(tokenizer.tokens(tokenizer.special_ids), tokenizer.special_ids, strict=True)),
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    for file, data in [*files.items(), (FILE_NAME, manifest.to_json().encode())]:
+        aside = target / f".{file}.tmp"
+        aside.write_bytes(data)
+        os.replace(aside, target / file)
+    return manifest
+
+
+def _read(checkpoint: Path, file: str) -> bytes:
+    try:
+        return (checkpoint / file).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise EncoderError(
+            f"the checkpoint {checkpoint} has no {file}",
+            remedy=f"Name a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}",
+        ) from None
