@@ -1,0 +1,42 @@
+"""Which segments to join: a tiered policy over neighbours, so that each document is rewritten about log₈ N times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: So many neighbours of one tier become one segment of the next.
+FANOUT = 8
+#: Segments of fewer documents are all of the lowest tier.
+SMALLEST = 1024
+
+
+def tier(documents: int) -> int:
+    """0 for the smallest segments, one more for each factor of 8."""
+    level = 0
+    while documents > SMALLEST * FANOUT**level:
+        level += 1
+    return level
+
+
+def merge_plan(living: Sequence[int], documents: Sequence[int]) -> tuple[int, int] | None:
+    """The next run of neighbours to build anew as one segment: start inclusive, stop exclusive; None for nothing to do.
+
+    Parameters
+    ----------
+    living, documents : sequences as long as there are segments, by ascending ordinals
+        Live documents of each segment, and all of them.
+
+    A segment is rebuilt alone where more than half of its documents are dead. Else, as soon as eight of the newest are
+    of one tier, they are joined with the smaller ones among and after them.
+    """
+    for place, (alive, total) in enumerate(zip(living, documents, strict=True)):
+        if alive * 2 < total:
+            return place, place + 1
+    tiers = [tier(count) for count in living]
+    for level in range(max(tiers, default=-1) + 1):
+        start = len(tiers)
+        while start > 0 and tiers[start - 1] <= level:
+            start -= 1
+        if tiers[start:].count(level) >= FANOUT:
+            return start, len(tiers)
+    return None
