@@ -6,13 +6,13 @@ version. Importing this module loads the compiled code, or compiles it: go throu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import njit, types
 
-from lsr.index.layout import SUPERBLOCK
-
-#: Documents whose best sum is found in one go.
-_CHUNK = 64
+from lsr.index.layout import GROUP, MAX_ORDINAL, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
 _u2 = types.Array(types.uint16, 1, "C", readonly=True)
@@ -53,13 +53,148 @@ def heap_push(heap: np.ndarray, size: int, key: np.int64) -> int:
     return size
 
 
+def _each_width(signature: Callable[[Any], Any]) -> list[Any]:
+    """The signatures of a kernel that works on 16-bit and on 32-bit sums."""
+    return [signature(_u2_out), signature(_u4_out)]
+
+
 @njit(
-    types.int64(
-        _u2, _u1, _i8, _u1, types.int64, types.int64, _i8, _u4, _u1, _u4, types.int64,
-        _u2_out, _u4_out, _i8_out, types.int64, _i8_out,
+    _each_width(lambda sums: types.void(sums, _u2, _u1, types.int64, types.int64, types.uint32)), cache=True, nogil=True
+)
+def add_list(sums: np.ndarray, docs: np.ndarray, impacts: np.ndarray, low: int, high: int, weight: int) -> None:
+    """Add weight × impact of the postings from `low` to `high` to the sums of their documents.
+
+    The caller knows that no sum exceeds the width of `sums`.
+    """
+    for p in range(low, high):
+        sums[docs[p]] += weight * impacts[p]
+
+
+@njit(_each_width(lambda sums: types.void(sums, types.int64, sums, _i8_out)), cache=True, nogil=True)
+def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray, greatest: np.ndarray) -> None:
+    """The greatest sum of each group of documents, and in `greatest[0]` the greatest of all."""
+    best = sums[0]
+    for group in range(padded // GROUP):
+        top = sums[group * GROUP]
+        for i in range(group * GROUP + 1, (group + 1) * GROUP):
+            top = max(top, sums[i])
+        maxima[group] = top
+        best = max(best, top)
+    greatest[0] = best
+
+
+@njit(
+    _each_width(lambda sums: types.int64(sums, types.int64, types.int64, types.int64, _i8_out)), cache=True, nogil=True
+)
+def kth_maximum(maxima: np.ndarray, groups: int, greatest: int, k: int, counts: np.ndarray) -> int:
+    """A score that k documents reach, as high as `counts` buckets tell, 1 at least: k groups have a maximum of it.
+
+    The documents of k group maxima are k different ones, so that nothing below can be among the k best.
+    """
+    if groups < k:
+        return 1
+    shift = 0
+    while (greatest >> shift) >= len(counts):
+        shift += 1
+    counts[:] = 0
+    for group in range(groups):
+        counts[maxima[group] >> shift] += 1
+    reached = 0
+    for bucket in range(greatest >> shift, 0, -1):
+        reached += counts[bucket]
+        if reached >= k:
+            return bucket << shift
+    return 1
+
+
+@njit(
+    _each_width(
+        lambda sums: types.int64(
+            sums, sums, types.int64, types.int64, types.int64, _u4, types.int64, _i8_out, types.int64
+        )
     ),
     cache=True,
     nogil=True,
+)
+def collect(
+    sums: np.ndarray,
+    maxima: np.ndarray,
+    count: int,
+    first: int,
+    threshold: int,
+    ordinals: np.ndarray,
+    base: int,
+    heap: np.ndarray,
+    size: int,
+) -> int:
+    """Offer every document of a superblock with a sum of `threshold` (1 or more) to the heap; returns its new size."""
+    for group in range((count + GROUP - 1) // GROUP):
+        if maxima[group] < threshold:
+            continue
+        for i in range(group * GROUP, min((group + 1) * GROUP, count)):
+            if sums[i] < threshold:
+                continue
+            # Of equal scores the lower ordinal has the greater key.
+            place = np.int64(MAX_ORDINAL) - base - np.int64(ordinals[first + i])
+            size = heap_push(heap, size, (np.int64(sums[i]) << 32) | place)
+            if size == len(heap):
+                threshold = max(threshold, heap[0] >> 32)
+    return size
+
+
+@njit(
+    _each_width(
+        lambda sums: types.int64(
+            _u2, _u1, _i8, types.int64, types.int64, _i8, _u4, _u1, types.int64, types.int64, _u4, types.int64,
+            sums, sums, _i8_out, _i8_out, types.int64,
+        )
+    ),
+    cache=True, nogil=True,
+)  # fmt: skip
+def scan_superblock(
+    docs: np.ndarray,
+    impacts: np.ndarray,
+    starts: np.ndarray,
+    n_terms: int,
+    superblock: int,
+    query_terms: np.ndarray,
+    query_weights: np.ndarray,
+    alive: np.ndarray,
+    count: int,
+    threshold: int,
+    ordinals: np.ndarray,
+    base: int,
+    sums: np.ndarray,
+    maxima: np.ndarray,
+    counts: np.ndarray,
+    heap: np.ndarray,
+    size: int,
+) -> int:
+    """Score the `count` documents of one superblock and merge them into the heap; returns its new size."""
+    first = superblock * SUPERBLOCK
+    padded = ((count + GROUP - 1) // GROUP) * GROUP
+    sums[:padded] = 0
+    for j in range(len(query_terms)):
+        entry = superblock * n_terms + query_terms[j]
+        add_list(sums, docs, impacts, starts[entry], starts[entry + 1], query_weights[j])
+    if len(alive) > 0:
+        for i in range(count):
+            sums[i] *= alive[first + i]
+    greatest = np.zeros(1, np.int64)
+    group_maxima(sums, padded, maxima, greatest)
+    if greatest[0] < threshold:
+        return size
+    if size < len(heap):
+        threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest[0], len(heap), counts))
+    return collect(sums, maxima, count, first, threshold, ordinals, base, heap, size)
+
+
+@njit(
+    types.int64(
+        _u2, _u1, _i8, _u1, types.int64, types.int64, _i8, _u4, _u1, _u4, types.int64,
+        _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _i8_out, types.int64, _i8_out,
+    ),
+    cache=True, nogil=True,
 )  # fmt: skip
 def scan(
     docs: np.ndarray,
@@ -75,6 +210,9 @@ def scan(
     base: int,
     sums16: np.ndarray,
     sums32: np.ndarray,
+    maxima16: np.ndarray,
+    maxima32: np.ndarray,
+    counts: np.ndarray,
     heap: np.ndarray,
     size: int,
     work: np.ndarray,
@@ -83,78 +221,37 @@ def scan(
 
     Postings of superblock s and term t stand at `starts[s * n_terms + t]` to `starts[s * n_terms + t + 1]` of `docs`
     (uint16, local to the superblock, ascending) and `impacts` (uint8); `peaks[s * n_terms + t]` is the greatest of
-    these impacts. `query_terms` (int64) are term numbers of this segment. `alive` (uint8 a document) may be empty:
-    all are. A heap key is score << 32 | (2**32 - 1 - ordinal), so that of equal scores the lower ordinal wins, and the
-    caller sees to it that scores stay below 2**31. `sums16` and `sums32` hold one superblock each. `work` is counted
-    up: postings scored, superblocks scanned, superblocks skipped.
+    these impacts. `query_terms` (int64) are term numbers of this segment. `alive` (uint8 a document, 0 or 1) may be
+    empty: all are. A heap key is score << 32 | (2**32 - 1 - ordinal); the caller sees to it that scores stay below
+    2**31. `sums*` hold one superblock each, `maxima*` one group each, `counts` the buckets of `kth_maximum`. `work` is
+    counted up: postings scored, superblocks scanned, superblocks skipped.
 
     Returns the new size of the heap.
     """
-    n_superblocks = (n_docs + SUPERBLOCK - 1) // SUPERBLOCK
-    n_query = len(query_terms)
-    k = len(heap)
-    some_dead = len(alive) > 0
-    for s in range(n_superblocks):
-        first = s * SUPERBLOCK
-        count = min(SUPERBLOCK, n_docs - first)
+    for s in range((n_docs + SUPERBLOCK - 1) // SUPERBLOCK):
         bound = np.int64(0)
-        for j in range(n_query):
-            bound += np.int64(query_weights[j]) * np.int64(peaks[s * n_terms + query_terms[j]])
-        threshold = np.int64(1)
-        if size == k:
-            threshold = max(threshold, heap[0] >> 32)
+        postings = np.int64(0)
+        for j in range(len(query_terms)):
+            entry = s * n_terms + query_terms[j]
+            bound += np.int64(query_weights[j]) * np.int64(peaks[entry])
+            postings += starts[entry + 1] - starts[entry]
+        threshold = 1
+        if size == len(heap):
+            threshold = max(threshold, int(heap[0] >> 32))
         if bound < threshold:
             work[2] += 1
             continue
+        work[0] += postings
         work[1] += 1
-        padded = ((count + _CHUNK - 1) // _CHUNK) * _CHUNK
-        if bound <= 65535:
-            # No sum of this superblock can exceed `bound`, so 16 bits never overflow.
-            sums16[:padded] = np.uint16(0)
-            for j in range(n_query):
-                weight = np.uint16(query_weights[j])
-                low = starts[s * n_terms + query_terms[j]]
-                high = starts[s * n_terms + query_terms[j] + 1]
-                work[0] += high - low
-                for p in range(low, high):
-                    d = docs[p]
-                    sums16[d] = np.uint16(sums16[d] + np.uint16(weight * np.uint16(impacts[p])))
-            for chunk in range(0, padded, _CHUNK):
-                best16 = np.uint16(0)
-                for i in range(chunk, chunk + _CHUNK):
-                    best16 = max(best16, sums16[i])
-                if np.int64(best16) < threshold:
-                    continue
-                for i in range(chunk, min(chunk + _CHUNK, count)):
-                    score = np.int64(sums16[i])
-                    if score < threshold or (some_dead and alive[first + i] == 0):
-                        continue
-                    key = (score << 32) | (np.int64(4294967295) - base - np.int64(ordinals[first + i]))
-                    size = heap_push(heap, size, key)
-                    if size == k:
-                        threshold = max(np.int64(1), heap[0] >> 32)
+        count = min(SUPERBLOCK, n_docs - s * SUPERBLOCK)
+        if bound <= 65535:  # no sum of this superblock can exceed its bound
+            size = scan_superblock(
+                docs, impacts, starts, n_terms, s, query_terms, query_weights, alive, count, threshold,
+                ordinals, base, sums16, maxima16, counts, heap, size,
+            )  # fmt: skip
         else:
-            sums32[:padded] = np.uint32(0)
-            for j in range(n_query):
-                wide = np.uint32(query_weights[j])
-                low = starts[s * n_terms + query_terms[j]]
-                high = starts[s * n_terms + query_terms[j] + 1]
-                work[0] += high - low
-                for p in range(low, high):
-                    d = docs[p]
-                    sums32[d] = np.uint32(sums32[d] + np.uint32(wide * np.uint32(impacts[p])))
-            for chunk in range(0, padded, _CHUNK):
-                best32 = np.uint32(0)
-                for i in range(chunk, chunk + _CHUNK):
-                    best32 = max(best32, sums32[i])
-                if np.int64(best32) < threshold:
-                    continue
-                for i in range(chunk, min(chunk + _CHUNK, count)):
-                    score = np.int64(sums32[i])
-                    if score < threshold or (some_dead and alive[first + i] == 0):
-                        continue
-                    key = (score << 32) | (np.int64(4294967295) - base - np.int64(ordinals[first + i]))
-                    size = heap_push(heap, size, key)
-                    if size == k:
-                        threshold = max(np.int64(1), heap[0] >> 32)
+            size = scan_superblock(
+                docs, impacts, starts, n_terms, s, query_terms, query_weights, alive, count, threshold,
+                ordinals, base, sums32, maxima32, counts, heap, size,
+            )  # fmt: skip
     return size

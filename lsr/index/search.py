@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lsr.errors import InvalidQueryError
 from lsr.index.compile import kernels_loaded, load_kernels
-from lsr.index.layout import MAX_ORDINAL, MAX_SCORE, SUPERBLOCK
+from lsr.index.layout import BUCKETS, GROUP, MAX_ORDINAL, MAX_SCORE, SUPERBLOCK
 from lsr.index.plain import scan_plainly
 from lsr.index.quantize import MAX_IMPACT
 from lsr.index.segment import Segment
@@ -42,11 +42,16 @@ class Top:
 
 
 class _Buffers(threading.local):
-    """Sums of one superblock, one pair a thread, reused: allocating them would cost more than short queries."""
+    """Sums and maxima of one superblock, one set a thread, reused: to allocate them costs more than short queries."""
 
     def __init__(self) -> None:
-        self.sums16 = np.zeros(SUPERBLOCK, np.uint16)
-        self.sums32 = np.zeros(SUPERBLOCK, np.uint32)
+        self.arrays = (
+            np.zeros(SUPERBLOCK, np.uint16),
+            np.zeros(SUPERBLOCK, np.uint32),
+            np.zeros(SUPERBLOCK // GROUP, np.uint16),
+            np.zeros(SUPERBLOCK // GROUP, np.uint32),
+            np.zeros(BUCKETS, np.int64),
+        )
 
 
 _buffers = _Buffers()
@@ -126,8 +131,7 @@ def search_segments(
             living,
             segment.ordinals,
             segment.ordinal_base,
-            _buffers.sums16,
-            _buffers.sums32,
+            *_buffers.arrays,
             heap,
             size,
             work,

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsr.index.compile import announce_with, kernels_cached, kernels_loaded, load_build_kernels, load_kernels
-from lsr.index.kernels import heap_push
+from lsr.index.kernels import group_maxima, heap_push, kth_maximum
+from lsr.index.layout import BUCKETS, GROUP
 
 forms = [heap_push, heap_push.py_func]
 
@@ -27,6 +28,21 @@ def test_the_heap_keeps_the_greatest(push: Callable[..., int], keys: list[int], 
     for key in keys:
         size = push(heap, size, key)
     assert sorted(heap[:size].tolist(), reverse=True) == sorted(keys, reverse=True)[:k]
+
+
+@pytest.mark.parametrize("kernel", [kth_maximum, kth_maximum.py_func], ids=["compiled", "python"])
+@given(sums=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 9), min_size=1, max_size=90), k=st.integers(1, 20))
+def test_the_threshold_of_group_maxima_keeps_the_k_best(kernel: Callable[..., int], sums: list[int], k: int) -> None:
+    padded = -(-len(sums) // GROUP) * GROUP
+    array = np.zeros(padded, np.uint32)
+    array[: len(sums)] = sums
+    maxima, greatest = np.zeros(padded // GROUP, np.uint32), np.zeros(1, np.int64)
+    group_maxima(array, padded, maxima, greatest)
+    assert maxima.tolist() == array.reshape(-1, GROUP).max(axis=1).tolist()
+    assert greatest[0] == max(sums)
+    threshold = kernel(maxima, len(maxima), int(greatest[0]), k, np.zeros(BUCKETS, np.int64))
+    assert threshold >= 1
+    assert threshold == 1 or sum(value >= threshold for value in sums) >= k
 
 
 def test_only_a_compilation_is_announced() -> None:
