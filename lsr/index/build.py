@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,40 +29,61 @@ def write_segment(path: Path, vectors: SparseVectors, ordinals: NDArray[np.int64
     ceiling : float
         The weight that impact 255 stands for, the same in all segments of an index.
     """
-    load_build_kernels()
-    from lsr.index.build_kernels import count_postings, place_postings
-
     n_docs = len(vectors)
     if len(ordinals) != n_docs:
         raise ValueError(f"{len(ordinals)} ordinals for {n_docs} vectors")
     if n_docs and (ordinals[0] < 0 or ordinals[-1] >= MAX_ORDINAL or (np.diff(ordinals) <= 0).any()):
         raise ValueError(f"ordinals must ascend within 0 and {MAX_ORDINAL - 1}")
     terms, numbers = _renumber(vectors.terms)
-    n_superblocks = -(-n_docs // SUPERBLOCK)
-    starts = np.zeros(n_superblocks * len(terms) + 1, np.int64)
-    count_postings(vectors.indptr, numbers, len(terms), starts[1:])
-    np.cumsum(starts, out=starts)
-    docs = np.empty(vectors.nnz, np.uint16)
-    impacts = np.empty(vectors.nnz, np.uint8)
-    peaks = np.zeros(n_superblocks * len(terms), np.uint8)
-    row_impacts = quantize_impacts(vectors.weights, ceiling)
-    cursor = starts[:-1].copy()
-    place_postings(vectors.indptr, numbers, row_impacts, len(terms), cursor, docs, impacts, peaks)
-    frequencies = np.diff(starts).reshape(n_superblocks, len(terms)).sum(axis=0)
     base = int(ordinals[0]) if n_docs else 0
     return write_arrays(
         path,
         {"documents": n_docs, "superblock": SUPERBLOCK, "ceiling": ceiling, "ordinal_base": base},
         {
             "terms": terms,
-            "frequencies": frequencies.astype(np.uint32),
-            "starts": starts,
-            "peaks": peaks,
+            "frequencies": np.bincount(numbers, minlength=len(terms)).astype(np.uint32),
+            **_lists(vectors.indptr, terms, numbers, quantize_impacts(vectors.weights, ceiling)),
             "ordinals": (ordinals - base).astype(np.uint32),
-            "docs": docs,
-            "impacts": impacts,
         },
     )
+
+
+def _lists(
+    indptr: NDArray[np.int64], terms: NDArray[np.uint32], numbers: NDArray[np.uint32], row_impacts: NDArray[np.uint8]
+) -> dict[str, NDArray[Any]]:
+    """Posting lists by superblock, and the directory of those that are not empty; see index/FORMAT.md."""
+    load_build_kernels()
+    from lsr.index.build_kernels import count_terms, place_postings
+
+    n_docs = len(indptr) - 1
+    docs = np.empty(len(numbers), np.uint16)
+    impacts = np.empty(len(numbers), np.uint8)
+    borders, lists, starts, peaks = [0], [], [], []
+    cursor = np.zeros(len(terms), np.int64)
+    for first in range(0, n_docs, SUPERBLOCK):
+        last = min(first + SUPERBLOCK, n_docs)
+        low, high = int(indptr[first]), int(indptr[last])
+        counts = np.zeros(len(terms), np.int64)
+        count_terms(numbers, low, high, counts)
+        present = np.flatnonzero(counts)
+        counts = counts[present]
+        begins = low + np.cumsum(counts) - counts
+        cursor[present] = begins
+        greatest = np.zeros(len(terms), np.uint8)
+        place_postings(indptr, numbers, row_impacts, first, last, cursor, docs, impacts, greatest)
+        borders.append(borders[-1] + len(present))
+        lists.append(terms[present])
+        starts.append(begins)
+        peaks.append(greatest[present])
+    end = np.array([len(numbers)], np.int64)
+    return {
+        "borders": np.array(borders, np.int64),
+        "lists": np.concatenate([np.zeros(0, np.uint32), *lists]),
+        "starts": np.concatenate([*starts, end]),
+        "peaks": np.concatenate([np.zeros(0, np.uint8), *peaks]),
+        "docs": docs,
+        "impacts": impacts,
+    }
 
 
 def _renumber(terms: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

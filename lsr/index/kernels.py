@@ -53,6 +53,26 @@ def heap_push(heap: np.ndarray, size: int, key: np.int64) -> int:
     return size
 
 
+@njit(types.void(_u4, _i8, _u4, _i8_out), cache=True, nogil=True)
+def find_lists(lists: np.ndarray, borders: np.ndarray, terms: np.ndarray, entries: np.ndarray) -> None:
+    """Fill `entries[s * len(terms) + j]` with the list of term j in superblock s, or -1 where it has none there.
+
+    `lists[borders[s]:borders[s + 1]]` are the terms of superblock s, ascending, and so are `terms`.
+    """
+    for s in range(len(borders) - 1):
+        low = borders[s]
+        for j in range(len(terms)):
+            high = borders[s + 1]
+            while low < high:
+                middle = (low + high) >> 1
+                if lists[middle] < terms[j]:
+                    low = middle + 1
+                else:
+                    high = middle
+            found = low < borders[s + 1] and lists[low] == terms[j]
+            entries[s * len(terms) + j] = low if found else -1
+
+
 def _each_width(signature: Callable[[Any], Any]) -> list[Any]:
     """The signatures of a kernel that works on 16-bit and on 32-bit sums."""
     return [signature(_u2_out), signature(_u4_out)]
@@ -145,7 +165,7 @@ def collect(
 @njit(
     _each_width(
         lambda sums: types.int64(
-            _u2, _u1, _i8, types.int64, types.int64, _i8, _u4, _u1, types.int64, types.int64, _u4, types.int64,
+            _u2, _u1, _i8, types.int64, _i8, _u4, _u1, types.int64, types.int64, _u4, types.int64,
             sums, sums, _i8_out, _i8_out, types.int64,
         )
     ),
@@ -155,10 +175,9 @@ def scan_superblock(
     docs: np.ndarray,
     impacts: np.ndarray,
     starts: np.ndarray,
-    n_terms: int,
     superblock: int,
-    query_terms: np.ndarray,
-    query_weights: np.ndarray,
+    entries: np.ndarray,
+    weights: np.ndarray,
     alive: np.ndarray,
     count: int,
     threshold: int,
@@ -174,9 +193,10 @@ def scan_superblock(
     first = superblock * SUPERBLOCK
     padded = ((count + GROUP - 1) // GROUP) * GROUP
     sums[:padded] = 0
-    for j in range(len(query_terms)):
-        entry = superblock * n_terms + query_terms[j]
-        add_list(sums, docs, impacts, starts[entry], starts[entry + 1], query_weights[j])
+    for j in range(len(weights)):
+        entry = entries[superblock * len(weights) + j]
+        if entry >= 0:
+            add_list(sums, docs, impacts, starts[entry], starts[entry + 1], weights[j])
     if len(alive) > 0:
         for i in range(count):
             sums[i] *= alive[first + i]
@@ -191,7 +211,7 @@ def scan_superblock(
 
 @njit(
     types.int64(
-        _u2, _u1, _i8, _u1, types.int64, types.int64, _i8, _u4, _u1, _u4, types.int64,
+        _u2, _u1, _i8, _u1, types.int64, _i8, _u4, _u1, _u4, types.int64,
         _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _i8_out, types.int64, _i8_out,
     ),
     cache=True, nogil=True,
@@ -201,10 +221,9 @@ def scan(
     impacts: np.ndarray,
     starts: np.ndarray,
     peaks: np.ndarray,
-    n_terms: int,
     n_docs: int,
-    query_terms: np.ndarray,
-    query_weights: np.ndarray,
+    entries: np.ndarray,
+    weights: np.ndarray,
     alive: np.ndarray,
     ordinals: np.ndarray,
     base: int,
@@ -219,22 +238,23 @@ def scan(
 ) -> int:
     """Exact top-k of one segment, term by term over superblocks, merged into `heap`.
 
-    Postings of superblock s and term t stand at `starts[s * n_terms + t]` to `starts[s * n_terms + t + 1]` of `docs`
-    (uint16, local to the superblock, ascending) and `impacts` (uint8); `peaks[s * n_terms + t]` is the greatest of
-    these impacts. `query_terms` (int64) are term numbers of this segment. `alive` (uint8 a document, 0 or 1) may be
-    empty: all are. A heap key is score << 32 | (2**32 - 1 - ordinal); the caller sees to it that scores stay below
-    2**31. `sums*` hold one superblock each, `maxima*` one group each, `counts` the buckets of `kth_maximum`. `work` is
-    counted up: postings scored, superblocks scanned, superblocks skipped.
+    `entries[s * len(weights) + j]` is the list of the query's term j in superblock s, or -1 (see `find_lists`). The
+    postings of list e stand at `starts[e]` to `starts[e + 1]` of `docs` (uint16, local to the superblock, ascending)
+    and `impacts` (uint8); `peaks[e]` is the greatest of these impacts. `alive` (uint8 a document, 0 or 1) may be empty:
+    all are. A heap key is score << 32 | (2**32 - 1 - ordinal); the caller sees to it that scores stay below 2**31.
+    `sums*` hold one superblock each, `maxima*` one group each, `counts` the buckets of `kth_maximum`. `work` is counted
+    up: postings scored, superblocks scanned, superblocks skipped.
 
     Returns the new size of the heap.
     """
     for s in range((n_docs + SUPERBLOCK - 1) // SUPERBLOCK):
         bound = np.int64(0)
         postings = np.int64(0)
-        for j in range(len(query_terms)):
-            entry = s * n_terms + query_terms[j]
-            bound += np.int64(query_weights[j]) * np.int64(peaks[entry])
-            postings += starts[entry + 1] - starts[entry]
+        for j in range(len(weights)):
+            entry = entries[s * len(weights) + j]
+            if entry >= 0:
+                bound += np.int64(weights[j]) * np.int64(peaks[entry])
+                postings += starts[entry + 1] - starts[entry]
         threshold = 1
         if size == len(heap):
             threshold = max(threshold, int(heap[0] >> 32))
@@ -246,12 +266,12 @@ def scan(
         count = min(SUPERBLOCK, n_docs - s * SUPERBLOCK)
         if bound <= 65535:  # no sum of this superblock can exceed its bound
             size = scan_superblock(
-                docs, impacts, starts, n_terms, s, query_terms, query_weights, alive, count, threshold,
+                docs, impacts, starts, s, entries, weights, alive, count, threshold,
                 ordinals, base, sums16, maxima16, counts, heap, size,
             )  # fmt: skip
         else:
             size = scan_superblock(
-                docs, impacts, starts, n_terms, s, query_terms, query_weights, alive, count, threshold,
+                docs, impacts, starts, s, entries, weights, alive, count, threshold,
                 ordinals, base, sums32, maxima32, counts, heap, size,
             )  # fmt: skip
     return size

@@ -15,21 +15,21 @@ from lsr.index.segment import Segment
 
 def scan_plainly(
     segment: Segment,
-    numbers: NDArray[np.int64],
+    terms: NDArray[np.uint32],
     weights: NDArray[np.uint32],
     alive: NDArray[np.uint8],
     best: NDArray[np.int64],
     k: int,
 ) -> NDArray[np.int64]:
     """The k greatest keys, in any order, of `best` and of one segment's matching documents; see `kernels.scan`."""
-    n_terms = len(segment.terms)
-    for first in range(0, segment.n_docs, SUPERBLOCK):
-        offset = (first // SUPERBLOCK) * n_terms
+    for superblock, entries in enumerate(segment.find_lists(terms)):
+        first = superblock * SUPERBLOCK
         sums = np.zeros(min(SUPERBLOCK, segment.n_docs - first), np.int64)
-        for number, weight in zip((numbers + offset).tolist(), weights.tolist(), strict=True):
-            low, high = segment.starts[number], segment.starts[number + 1]
-            # A document stands once in a list, so that nothing is added twice in one assignment.
-            sums[segment.docs[low:high]] += segment.impacts[low:high].astype(np.int64) * weight
+        for entry, weight in zip(entries.tolist(), weights.tolist(), strict=True):
+            if entry >= 0:
+                low, high = segment.starts[entry : entry + 2].tolist()
+                # A document stands once in a list, so that nothing is added twice in one assignment.
+                sums[segment.docs[low:high]] += segment.impacts[low:high].astype(np.int64) * weight
         if len(alive):
             sums[alive[first : first + len(sums)] == 0] = 0
         found = np.flatnonzero(sums)

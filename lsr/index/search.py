@@ -100,34 +100,33 @@ def search_segments(
         raise InvalidQueryError(f"k is {k}, it must be 1 or more")
     if int(weights.sum(dtype=np.int64)) * MAX_IMPACT >= MAX_SCORE:
         raise InvalidQueryError(f"the query's {len(terms)} terms have weights too large to add up")
-    parts = []
-    for segment, living in zip(segments, alive, strict=True):
-        numbers, known = segment.numbers(terms)
-        if len(numbers):
-            parts.append((segment, numbers, weights[known], _NOBODY_DEAD if living is None else living))
-    postings = sum(int(segment.frequencies[numbers].sum(dtype=np.int64)) for segment, numbers, _, _ in parts)
-    if not kernels_loaded() and _budget.spend(postings):
-        best = np.zeros(0, np.int64)
-        for segment, numbers, integers, living in parts:
-            best = scan_plainly(segment, numbers, integers, living, best, k)
-        scanned = sum(-(-segment.n_docs // SUPERBLOCK) for segment, *_ in parts)
-        return _top(best, Work(postings, scanned, 0))
+    parts = [
+        (segment, _NOBODY_DEAD if living is None else living) for segment, living in zip(segments, alive, strict=True)
+    ]
+    if not kernels_loaded():
+        postings = sum(int(segment.document_frequencies(terms).sum()) for segment in segments)
+        if _budget.spend(postings):
+            best = np.zeros(0, np.int64)
+            for segment, living in parts:
+                best = scan_plainly(segment, terms, weights, living, best, k)
+            return _top(best, Work(postings, sum(len(segment.borders) - 1 for segment in segments), 0))
     load_kernels()
-    from lsr.index.kernels import scan
+    from lsr.index.kernels import find_lists, scan
 
     heap = np.zeros(min(k, max(1, sum(segment.n_docs for segment in segments))), np.int64)
     work = np.zeros(3, np.int64)
     size = 0
-    for segment, numbers, integers, living in parts:
+    for segment, living in parts:
+        entries = np.empty(((len(segment.borders) - 1) * len(terms)), np.int64)
+        find_lists(segment.lists, segment.borders, terms, entries)
         size = scan(
             segment.docs,
             segment.impacts,
             segment.starts,
             segment.peaks,
-            len(segment.terms),
             segment.n_docs,
-            numbers,
-            integers,
+            entries,
+            weights,
             living,
             segment.ordinals,
             segment.ordinal_base,

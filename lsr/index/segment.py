@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from lsr.index.layout import SUPERBLOCK
 _DTYPES = {
     "terms": np.uint32,
     "frequencies": np.uint32,
+    "borders": np.int64,
+    "lists": np.uint32,
     "starts": np.int64,
     "peaks": np.uint8,
-    "ordinals": np.uint32,
     "docs": np.uint16,
     "impacts": np.uint8,
+    "ordinals": np.uint32,
 }
 
 
@@ -31,13 +34,17 @@ class Segment:
     ceiling : float
         The weight that impact 255 stands for.
     terms : uint32 ndarray of shape (T,)
-        The terms that occur, ascending. A term's place here is its number in this segment.
+        The terms that occur, ascending.
     frequencies : uint32 ndarray of shape (T,)
         Documents that hold each term, dead ones included.
-    starts : int64 ndarray of shape (superblocks × T + 1,)
-    peaks : uint8 ndarray of shape (superblocks × T,)
+    borders : int64 ndarray of shape (superblocks + 1,)
+        Superblock s has the lists from `borders[s]` to `borders[s + 1]`.
+    lists : uint32 ndarray of shape (L,)
+        The term of each list, ascending within a superblock; there are no empty lists.
+    starts : int64 ndarray of shape (L + 1,), peaks : uint8 ndarray of shape (L,)
+        Where each list's postings begin, and its greatest impact.
     docs : uint16 ndarray, impacts : uint8 ndarray, of shape (n_postings,)
-        See `lsr.index.kernels.scan`.
+        A posting's document within its superblock, ascending in a list, and its impact.
 
     Raises
     ------
@@ -54,6 +61,8 @@ class Segment:
                 raise CorruptionError(path, f"it holds the arrays {sorted(arrays)}")
             self.terms: NDArray[np.uint32] = arrays["terms"]
             self.frequencies: NDArray[np.uint32] = arrays["frequencies"]
+            self.borders: NDArray[np.int64] = arrays["borders"]
+            self.lists: NDArray[np.uint32] = arrays["lists"]
             self.starts: NDArray[np.int64] = arrays["starts"]
             self.peaks: NDArray[np.uint8] = arrays["peaks"]
             self.docs: NDArray[np.uint16] = arrays["docs"]
@@ -68,16 +77,18 @@ class Segment:
             raise
 
     def _check_shapes(self, superblock: int) -> None:
-        lists = -(-self.n_docs // SUPERBLOCK) * len(self.terms)
+        superblocks = -(-self.n_docs // SUPERBLOCK)
         fits = (
             superblock == SUPERBLOCK
             and len(self._ordinals) == self.n_docs
             and len(self.frequencies) == len(self.terms)
-            and len(self.peaks) == lists
-            and len(self.starts) == lists + 1
-            and len(self.docs) == len(self.impacts) == self.starts[-1]
+            and len(self.borders) == superblocks + 1
+            and self.borders[0] == 0
+            and bool((np.diff(self.borders) >= 0).all())
+            and len(self.lists) == len(self.peaks) == len(self.starts) - 1 == self.borders[-1]
             and self.starts[0] == 0
-            and bool((np.diff(self.starts) >= 0).all())
+            and bool((np.diff(self.starts) > 0).all())
+            and len(self.docs) == len(self.impacts) == self.starts[-1]
         )
         if not fits:
             raise CorruptionError(self.path, "its arrays do not fit each other")
@@ -99,28 +110,29 @@ class Segment:
         place = int(np.searchsorted(self._ordinals, relative))
         return place if place < self.n_docs and int(self._ordinals[place]) == relative else None
 
-    def numbers(self, terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """int64 numbers of the `terms` that occur here, and a bool ndarray as long as `terms`: which they are."""
-        places = np.searchsorted(self.terms, terms)
-        known = places < len(self.terms)
-        known[known] = self.terms[places[known]] == terms[known]
-        return places[known].astype(np.int64), known
+    def find_lists(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """int64 ndarray of shape (superblocks, terms): each term's list in each superblock, -1 where it has none."""
+        found = np.full((len(self.borders) - 1, len(terms)), -1, np.int64)
+        for superblock, (low, high) in enumerate(itertools.pairwise(self.borders.tolist())):
+            places, known = _find(self.lists[low:high], terms)
+            found[superblock, known] = low + places
+        return found
 
     def document_frequencies(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
         """int64 ndarray as long as `terms`: documents here that hold each, dead ones included."""
         result = np.zeros(len(terms), np.int64)
-        numbers, known = self.numbers(terms)
-        result[known] = self.frequencies[numbers]
+        places, known = _find(self.terms, terms)
+        result[known] = self.frequencies[places]
         return result
 
     def impacts_of(self, place: int, terms: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """uint8 ndarray as long as `terms`: the impact of each in the document at `place`, 0 where it has none."""
         result = np.zeros(len(terms), np.uint8)
         superblock, local = divmod(place, SUPERBLOCK)
-        numbers, known = self.numbers(terms)
-        for slot, number in zip(np.flatnonzero(known), numbers, strict=True):
-            entry = superblock * len(self.terms) + int(number)
-            low, high = int(self.starts[entry]), int(self.starts[entry + 1])
+        first, last = self.borders[superblock : superblock + 2].tolist()
+        places, known = _find(self.lists[first:last], terms)
+        for slot, entry in zip(np.flatnonzero(known), (first + places).tolist(), strict=True):
+            low, high = self.starts[entry : entry + 2].tolist()
             p = low + int(np.searchsorted(self.docs[low:high], local))
             if p < high and self.docs[p] == local:
                 result[slot] = self.impacts[p]
@@ -132,6 +144,14 @@ class Segment:
 
     def close(self) -> None:
         """Let go of the file. Searching a closed segment is an error of the caller."""
-        for name in ("terms", "frequencies", "starts", "peaks", "docs", "impacts", "_ordinals"):
+        for name in ("terms", "frequencies", "borders", "lists", "starts", "peaks", "docs", "impacts", "_ordinals"):
             self.__dict__.pop(name, None)
         self._file.close()
+
+
+def _find(ascending: NDArray[np.uint32], terms: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where those of `terms` stand that are in `ascending`, int64, and which they are, bool as long as `terms`."""
+    places = np.searchsorted(ascending, terms)
+    known = places < len(ascending)
+    known[known] = ascending[places[known]] == terms[known]
+    return places[known].astype(np.int64), known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from lsr.errors import InvalidQueryError
 from lsr.index import layout
 from lsr.index.build import write_segment
 from lsr.index.compile import load_kernels
+from lsr.index.kernels import find_lists
 from lsr.index.quantize import impact_ceiling, quantize_impacts
 from lsr.index.search import _Budget, search_segments
 from lsr.index.segment import Segment
@@ -164,3 +166,18 @@ def test_impacts_of_a_document(tmp_path: Path) -> None:
     assert segment.locate(8) is None
     assert segment.locate(69) is None
     assert segment.document_frequencies(terms).tolist() == (dense[:, ::2] > 0).sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("kernel", [find_lists, find_lists.py_func], ids=["compiled", "python"])
+def test_lists_are_found_in_each_superblock(tmp_path: Path, kernel: Callable[..., None]) -> None:
+    rows = layout.SUPERBLOCK + 100
+    terms = np.arange(rows, dtype=np.uint32) // 1000 * 7  # other terms in the second superblock than in the first
+    vectors = SparseVectors(np.arange(rows + 1), terms, np.ones(rows, np.float32), 1000)
+    write_segment(tmp_path / "s", vectors, np.arange(rows), 1.0)
+    segment = Segment(tmp_path / "s")
+    assert segment.borders.tolist() == [0, 66, 67]
+    asked = np.array([0, 3, 7, 7 * 65, 500, 999], np.uint32)
+    entries = np.empty(2 * len(asked), np.int64)
+    kernel(segment.lists, segment.borders, asked, entries)
+    assert entries.tolist() == segment.find_lists(asked).ravel().tolist()
+    assert entries.tolist() == [0, -1, 1, 65, -1, -1, -1, -1, -1, 66, -1, -1]
