@@ -6,7 +6,6 @@ Knows how encoder, store, segments and queries go together; each of them knows n
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import uuid
@@ -30,15 +29,13 @@ from lsr.engine.writer import Writer
 from lsr.errors import (
     DocumentNotFoundError,
     EncoderMismatchError,
-    IndexExistsError,
     InvalidQueryError,
     ReadOnlyIndexError,
 )
-from lsr.store.durable import named_refusals
+from lsr.store.creation import create_folder
 from lsr.store.lock import WriterLock
 from lsr.store.records import State
-from lsr.store.schema import FILE_NAME, LOCK_NAME, SEGMENT_FOLDER
-from lsr.store.schema import create as create_store
+from lsr.store.schema import LOCK_NAME
 from lsr.store.store import Store
 from lsr.store.terms import StoredTerms
 from lsr.vectors import SparseVectors
@@ -115,24 +112,17 @@ class Index:
         else:
             chosen = encoder
         query_idf = check_query_idf(query_idf or chosen.default_query_idf, chosen)
-        with named_refusals(folder):
-            if folder.is_dir() and (folder / FILE_NAME).exists():
-                raise IndexExistsError(f"{folder} already holds an index", remedy="add to it, or choose another folder")
-            if folder.exists() and (not folder.is_dir() or os.listdir(folder)):
-                raise IndexExistsError(f"{folder} is not an empty folder", remedy="choose another one")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / SEGMENT_FOLDER).mkdir()
-            create_store(
-                folder,
-                {
-                    "index_id": uuid.uuid4().hex,
-                    "encoder": chosen.name,
-                    "encoder_settings": json.dumps(dict(chosen.settings), sort_keys=True),
-                    "fingerprint": chosen.fingerprint,
-                    "query_idf": query_idf,
-                },
-                State(),
-            )
+        create_folder(
+            folder,
+            {
+                "index_id": uuid.uuid4().hex,
+                "encoder": chosen.name,
+                "encoder_settings": json.dumps(dict(chosen.settings), sort_keys=True),
+                "fingerprint": chosen.fingerprint,
+                "query_idf": query_idf,
+            },
+            State(),
+        )
         return cls(folder, writable=True, encoder=None if chosen.needs_terms else chosen)
 
     @classmethod
@@ -199,7 +189,8 @@ class Index:
             except BaseException:
                 self._terms.forget()
                 raise
-            self._drop_snapshot()
+            finally:  # after an exception too: an interrupt may come right after the commit
+                self._drop_snapshot()
 
     def add(self, documents: Iterable[Document], *, skip_unchanged: bool = False) -> AddReport:
         """Add documents, or replace those of the same ids, in one transaction; durable on return.

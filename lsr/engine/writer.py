@@ -12,7 +12,7 @@ import numpy as np
 from lsr.documents import Document
 from lsr.encoders.base import Encoder
 from lsr.engine.merging import merge_plan
-from lsr.errors import InvalidDocumentError
+from lsr.errors import InvalidDocumentError, LsrError
 from lsr.index.build import write_segment
 from lsr.index.files import sync_folder
 from lsr.index.layout import MAX_ORDINAL
@@ -130,14 +130,12 @@ class Writer:
         try:
             with named_refusals(self._folder), self._store.transaction():
                 yield self._store.state(), before
-        except BaseException:
-            for name in self._written:
-                (self._folder / name).unlink(missing_ok=True)
-            raise
-        live = {row.name for row in self._store.segments()}
-        for name in {*self._written, *(row.name for row in before)} - live:
-            with suppress(OSError):  # the commit stands; what cannot be removed now is swept at the next opening
-                (self._folder / name).unlink(missing_ok=True)
+        finally:
+            # An exception does not tell that nothing was committed: Ctrl-C may come right after. The store does.
+            with suppress(OSError, LsrError):  # what cannot be removed now is swept at the next opening
+                live = {row.name for row in self._store.segments()}
+                for name in {*self._written, *(row.name for row in before)} - live:
+                    (self._folder / name).unlink(missing_ok=True)
 
     def _put(self, state: State, rows: list[SegmentRow]) -> None:
         """The last act of a transaction: all files are on the device before the commit names them."""

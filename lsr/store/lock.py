@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from lsr.errors import WriterLockedError
@@ -30,8 +31,9 @@ class WriterLock:
             raise WriterLockedError(
                 f"{path.parent} is being written by {holder}", remedy="wait for it to end, or stop it; reading is free"
             ) from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds without its holder's name, so that room can be made
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
 
     def _holder(self) -> str:
         try:

@@ -140,12 +140,18 @@ def _quote(path: Path) -> str:
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
+def _no_room(path: Path) -> bool:
+    """True where the device has less room than SQLite needs beside the file, even to read it."""
+    status = os.statvfs(path.parent)
+    return status.f_bavail * status.f_frsize < 1 << 16
+
+
 def explain(error: sqlite3.Error, path: Path) -> Exception:
     """The exception of our tree that says what SQLite means."""
     name = getattr(error, "sqlite_errorname", "")
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB") or name.startswith("SQLITE_CORRUPT"):
         return CorruptionError(path, f"SQLite reports: {error}", remedy="restore it from a copy, or index again")
-    if name == "SQLITE_FULL":
+    if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and _no_room(path)):
         return disk_full(path)
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN")):
         return AccessDeniedError(f"{path} may not be opened: {error}", remedy="check its owner and permissions")

@@ -192,3 +192,29 @@ def test_what_may_not_be_written_is_named_and_can_still_be_read(path: Path, smal
         Index.open(there, writable=True)
     with pytest.raises(AccessDeniedError, match="may not be written"):
         Index.create(small_disk / "new", encoder="bm25")
+
+
+@pytest.mark.parametrize("left", [[], ["segments"], ["segments", "blank"], ["writer.lock", "segments", "empty"]])
+def test_what_a_killed_creation_leaves_is_in_nobodys_way(tmp_path: Path, left: list[str]) -> None:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    if "segments" in left:
+        (folder / "segments").mkdir()
+    if "writer.lock" in left:
+        (folder / "writer.lock").write_text("{}")
+    if "empty" in left:
+        (folder / FILE_NAME).touch()
+    if "blank" in left:
+        db = sqlite3.connect(folder / FILE_NAME)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.close()
+    with Index.create(folder, encoder="bm25") as index:
+        index.add([Document("1", "text")])
+    assert check_index(folder).sound
+
+
+def test_a_failed_creation_leaves_nothing(small_disk: Path) -> None:
+    (small_disk / "ballast").write_bytes(b"x" * (3 * 1024 * 1024 - 40_000))
+    with pytest.raises(DiskFullError):
+        Index.create(small_disk / "new", encoder="bm25")
+    assert not (small_disk / "new").exists()
