@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
 from lsr.cli import check, demo, eval, index, info, search, serve
-from lsr.cli.output import fail, talk
+from lsr.cli.output import accept_any_text, fail, talk
 from lsr.errors import LsrError
 from lsr.index.compile import announce_with
 
@@ -20,15 +18,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Documentation: README.md of the project. Each command explains itself: lsr COMMAND --help",
+    epilog="Begin with: lsr demo. Each command explains itself: lsr COMMAND --help",
 )
-app.command("index", help="Index documents from files, folders or standard input.")(index.run)
-app.command("search", help="Search an index from the shell.")(search.run)
-app.command("serve", help="Serve indexes over REST, with a search page at /.")(serve.run)
-app.command("eval", help="Evaluate an index or an encoder on a judged collection.")(eval.run)
-app.command("info", help="Show what an index holds: sizes, settings, segments.")(info.run)
-app.command("check", help="Read and compare every stored byte; repair what can be.")(check.run)
-app.command("demo", help="Index this Python's own documentation, ask it questions, serve it.")(demo.run)
+
+
+def _help(docstring: str | None) -> str:
+    """A docstring without its line ends, so that a terminal of any width can set its own."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
+
+
+for verb in (index, search, serve, eval, info, check, demo):
+    # A verb's docstring is its help, and the first line of it what `lsr --help` says.
+    app.command(verb.__name__.rpartition(".")[2], help=_help(verb.run.__doc__))(verb.run)
 
 
 def _version(wanted: bool) -> None:
@@ -49,18 +50,13 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one readable line and exit code 1, an interrupt exit code 130."""
-    announce_with(lambda sentence: talk().print(sentence, style="dim"))
+    """Run the command line. Exit codes: 0, 1 for errors of ours (one readable line), 2 usage, 130 interrupted."""
+    accept_any_text()
+    announce_with(lambda sentence: talk().print(sentence, style="dim", soft_wrap=True))
     try:
-        app()
+        app(prog_name="lsr")
     except LsrError as error:
         fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
-        raise SystemExit(130) from None
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Build damaged segments anew from the stored vectors.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Read and compare every stored byte: SQLite's pages, each row's checksum, each segment's.
+    """Read and compare every stored byte; repair what can be.
 
-    Exits with 1 where anything is damaged and was not repaired.
+    SQLite's pages, the checksum of each row, the checksums of each segment. Exits with 1 where anything is damaged and
+    was not repaired.
     """
-    from lsr.cli.output import print_json, show
+    from lsr.cli.output import count, print_json, show
     from lsr.engine.check import check_index
 
     report = check_index(directory, repair=repair)
@@ -32,8 +33,7 @@ def run(
         for problem in report.problems:
             console.print(f"damaged: {problem}", style="red", markup=False, soft_wrap=True)
         verdict = "sound" if report.sound else "NOT sound"
-        console.print(
-            f"{directory}: {verdict}, {report.documents:,} documents in {report.segments} segments", markup=False
-        )
+        size = f"{count(report.documents, 'document')} in {count(report.segments, 'segment')}"
+        console.print(f"{directory}: {verdict}, {size}", markup=False, soft_wrap=True)
     if not report.sound:
         raise typer.Exit(1)

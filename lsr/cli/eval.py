@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,23 +23,35 @@ def run(
     collection: Annotated[
         str | None, typer.Option("--collection", metavar="FOLDER|ID", help="A BEIR folder or an id of ir_datasets.")
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Which judgements; test by default.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Which judgements; test by default.")
+    ] = None,
     encoder: Annotated[
-        str | None, typer.Option("--encoder", help="Index the collection with this encoder, to a temporary place.")
+        str | None,
+        typer.Option("--encoder", metavar="NAME", help="Index the collection with this encoder, to a temporary place."),
     ] = None,
     encoder_setting: Annotated[
         list[str] | None,
         typer.Option("--encoder-setting", metavar="NAME=VALUE", help="For example k1=1.2; repeatable."),
     ] = None,
     query_idf: Annotated[
-        str | None, typer.Option("--query-idf", help="With --encoder, query weights from: model, collection or min.")
+        str | None,
+        typer.Option(
+            "--query-idf", metavar="NAME", help="With --encoder, query weights from: model, collection or min."
+        ),
     ] = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option("--measure", help="A name of ir_measures; repeatable. By default nDCG@10, R@100, MRR@10."),
+        typer.Option(
+            "--measure", metavar="NAME", help="A name of ir_measures; repeatable. By default nDCG@10, R@100, MRR@10."
+        ),
     ] = None,
-    k: Annotated[int | None, typer.Option("--k", "-k", help="Hits a query; by default what the measures need.")] = None,
-    threads: Annotated[int, typer.Option("--threads", help="Searches side by side; no figure depends on it.")] = 1,
+    k: Annotated[
+        int | None, typer.Option("--k", "-k", metavar="N", help="Hits a query; by default what the measures need.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option("--threads", metavar="N", help="Searches side by side; no figure depends on it.")
+    ] = 1,
     scoring: Annotated[
         Literal["impacts", "float"],
         typer.Option("--scoring", help="impacts: as served. float: the weights before quantisation, by SciPy."),
@@ -60,18 +73,22 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with the provenance of the figures.")] = False,
 ) -> None:
-    """Evaluate an index, or an encoder, on a judged collection: means over all its judged queries.
+    """Evaluate an index, or an encoder, on a judged collection.
 
-    With --regressions, run commands with expected values and report OK, OKish or FAIL; exits with 1 at a FAIL.
+    Figures are means over all judged queries. With --regressions, run commands with expected values instead and report
+    OK, OKish or FAIL; exits with 1 at a FAIL.
     """
     from lsr.encoders.settings import parse_settings
     from lsr.errors import EvaluationError
 
     if regressions:
-        if index is not None or collection is not None or encoder is not None:
+        others = (index, collection, split, encoder, encoder_setting, query_idf, measure, k, drop_self_matches, run)
+        if any(option is not None for option in (*others, directory)) or threads != 1 or scoring != "impacts":
             raise EvaluationError("--regressions says itself what to evaluate", remedy="Leave the other options out")
         _regressions(regressions, data, json)
         return
+    if data is not None:
+        raise EvaluationError("--data is for --regressions only", remedy="Leave it out, or add --regressions PATH")
     if collection is None:
         raise EvaluationError("no collection is named", remedy="Add --collection FOLDER|ID")
     from lsr.eval.command import EvalRequest
@@ -93,7 +110,7 @@ def run(
         directory=None if directory is None else str(directory),
     )
     with _progress() as moved:
-        result = request.execute(progress=moved, command=" ".join(["lsr", *sys.argv[1:]]))
+        result = request.execute(progress=moved, command=shlex.join(["lsr", *sys.argv[1:]]))
     _print_result(result, json)
 
 
@@ -117,17 +134,20 @@ def _print_result(result: EvaluationResult, json: bool) -> None:
     from lsr.cli.output import print_json, show, talk
 
     for warning in result.warnings:
-        talk().print(f"note: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        talk().print(f"note: {warning}", style="yellow", markup=False, soft_wrap=True)
     if json:
         print_json(result.to_dict())
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in result.measures.items():
         table.add_row(name, f"[bold]{value:.4f}[/]")
     collection = result.provenance["collection"]
-    table.add_row("queries", f"{result.queries:,} of {collection['name']}, {collection['documents']:,} documents")
+    table.add_row(
+        "queries", f"{result.queries:,} of {escape(collection['name'])}, {collection['documents']:,} documents"
+    )
     show().print(table)
 
 
@@ -140,9 +160,7 @@ def _regressions(paths: list[Path], data: Path | None, json: bool) -> None:
 
     def finished(outcome: Outcome) -> None:
         if not json:
-            console.print(
-                str(outcome), style=colours[str(outcome.verdict)], markup=False, highlight=False, soft_wrap=True
-            )
+            console.print(str(outcome), style=colours[str(outcome.verdict)], markup=False, soft_wrap=True)
 
     with _progress() as moved:
         report = run_regressions(paths, data, progress=moved, finished=finished)

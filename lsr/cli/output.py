@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -14,16 +15,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+#: Control characters: in a terminal they do things. A document's own must do nothing.
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | dict.fromkeys(map(ord, "\t\n\v\f\r\x85"), " ")
 
-def fail(error: LsrError) -> NoReturn:
-    """Say what is wrong and what to do, and exit with 1."""
+
+def fail(error: LsrError, note: str = "") -> NoReturn:
+    """Say what is wrong and what to do (and, in `note`, what was done), and exit with 1."""
     from rich.markup import escape
 
     console = talk()
-    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True, highlight=False)
-    if error.remedy:
-        remedy = error.remedy[0].upper() + error.remedy[1:]
-        console.print(f"[dim]{escape(remedy)}[/]", soft_wrap=True, highlight=False)
+    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    for line in (error.remedy, note):
+        if line:
+            console.print(f"[dim]{escape(line[0].upper() + line[1:])}[/]", soft_wrap=True)
     raise SystemExit(1)
 
 
@@ -31,36 +35,70 @@ def talk() -> Console:
     """The console for everything that is not a result: standard error."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def show() -> Console:
     """The console for results: standard output."""
     from rich.console import Console
 
-    return Console()
+    return Console(highlight=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output, nothing else."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    utf8 = (sys.stdout.encoding or "").lower() in ("utf-8", "utf8")
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def accept_any_text() -> None:
+    """Let standard output and error write what their encoding cannot hold as escapes, instead of failing at it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, as long as it was, without anything that a terminal would obey."""
+    return text.translate(_CONTROLS)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 document`, `1,200 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextmanager
-def progress(*, bytes_known: bool = False) -> Iterator[Progress]:
-    """A progress display on a terminal's standard error; silent where that is none."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+def progress() -> Iterator[Progress]:
+    """A progress display on a terminal's standard error; silent where that is none. Tasks have a field `note`."""
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """Share and time left where the end is known, else the time taken."""
+
+        max_refresh = 0.5
+
+        def render(self, task: Task) -> Text:
+            if task.total is None:
+                return Text(_clock(task.elapsed))
+            left = "" if task.time_remaining is None else f", {_clock(task.time_remaining)} left"
+            return Text(f"{task.percentage:.0f}%{left}")
 
     columns = [
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%") if bytes_known else TextColumn(""),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        BarColumn(24),
+        Left(),
+        TextColumn(" {task.fields[note]}"),
     ]
     console = talk()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as display:
         yield display
+
+
+def _clock(seconds: float | None) -> str:
+    minutes, rest = divmod(int(seconds or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

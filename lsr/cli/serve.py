@@ -9,14 +9,19 @@ import typer
 
 
 def run(
-    directories: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Indexes, each served under its name.")],
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Indexes, each served under its folder's name, or as NAME=DIR.")
+    ],
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 8080,
     threads: Annotated[int | None, typer.Option("--threads", help="Searches side by side.", min=1)] = None,
 ) -> None:
-    """Serve indexes over REST until interrupted; there is a search page at /, the API's description at /docs."""
+    """Serve indexes over REST, with a search page at / and the API's description at /docs.
+
+    Runs until Ctrl-C. An index that is written meanwhile is followed: new commits are served at once.
+    """
     serve_directories(directories, host=host, port=port, threads=threads)
 
 
@@ -45,5 +50,7 @@ def serve_directories(
         port=port,
         threads=threads,
         examples=examples,
-        announce=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        announce=lambda url: console.print(
+            f"Serving at {url} (search page; API: {url}docs). Ctrl-C stops.", markup=False, soft_wrap=True
+        ),
     )
