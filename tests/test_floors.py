@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "lsr"
 FLOORS = [
     {"errors", "documents", "vectors"},
     {"text", "index"},
-    {"encoders", "dense", "store", "fusion", "sources"},
+    {"encoders", "dense", "store", "fusion", "sources", "interchange"},
     {"engine"},
     {"training", "eval"},
     {"service", "cluster"},
