@@ -39,12 +39,12 @@ class LsrError(Exception):
     message : str
         What is wrong, with the offending value, one sentence without a final stop.
     remedy : str, optional
-        What to do about it, one sentence without a final stop.
+        What to do about it, one sentence without a final stop; it is begun with a capital.
     """
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         self.message = message
-        self.remedy = remedy
+        self.remedy = remedy[:1].upper() + remedy[1:]
         super().__init__(message)
 
     def __str__(self) -> str:
@@ -72,7 +72,9 @@ class MissingExtraError(LsrError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         self.extra = extra
-        super().__init__(f"{feature} needs the extra '{extra}'", remedy=f'pip install "lsr-engine[{extra}]"')
+        super().__init__(
+            f"{feature} needs the extra '{extra}'", remedy=f'Install it: pip install "lsr-engine[{extra}]"'
+        )
 
 
 class SourceError(LsrError):

@@ -27,7 +27,7 @@ def fail(error: LsrError, note: str = "") -> NoReturn:
     console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
     for line in (error.remedy, note):
         if line:
-            console.print(f"[dim]{escape(line[0].upper() + line[1:])}[/]", soft_wrap=True)
+            console.print(f"[dim]{escape(line)}[/]", soft_wrap=True)
     raise SystemExit(1)
 
 
