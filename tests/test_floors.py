@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "lsr"
 FLOORS = [
     {"errors", "documents", "vectors"},
     {"text", "index"},
-    {"encoders", "dense", "store", "fusion", "sources", "interchange"},
-    {"engine"},
+    {"encoders", "dense", "store", "fusion", "sources"},
+    {"engine", "interchange"},
     {"training", "eval"},
     {"service", "cluster"},
     {"cli"},

@@ -11,7 +11,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from lsr.interchange.vocabulary import flaw_of_text
+from lsr.sources.values import flaw_of_text
 
 _Run = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 

@@ -13,9 +13,10 @@ from lsr.errors import InvalidSettingError, SourceError
 from lsr.interchange.format import Batch, Format, ReadTask, Unknown
 from lsr.interchange.registry import format_named, format_of
 from lsr.interchange.sidecars import read_words, sidecar
-from lsr.interchange.streams import COMPRESSED, reading
+from lsr.interchange.streams import COMPRESSED
 from lsr.interchange.vocabulary import Terms, Vocabulary, as_terms
 from lsr.interchange.weights import is_scale
+from lsr.sources.streams import reading
 
 MEMORY = 128 << 20
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lsr.errors import SourceError
 from lsr.interchange.columns import Columns
 from lsr.interchange.format import Batch, Format, ReadTask, WriteTask
-from lsr.interchange.streams import reading
+from lsr.sources.streams import reading
 from lsr.vectors import MAX_DIM
 
 _PIECE = 1 << 20

@@ -1,4 +1,4 @@
-"""Bytes of a file, decompressed as they are read, and its lines. Compression is known by its first bytes.
+"""Bytes of a file, decompressed as the sources do it, and its lines; compression for what is written.
 
 Knows nothing of formats. What is cut short is an error here, never a quiet end.
 """
@@ -8,97 +8,23 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+import lsr.sources.streams as sources
 from lsr.errors import MalformedDocumentError, SourceError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from lsr.sources.streams import reading
 
 COMPRESSED = (".gz", ".zst")
 #: Longest line in bytes; what is longer is taken for something else.
 MAX_LINE = 64 << 20
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_BUFFER = 1 << 17
-#: Compressed bytes taken at a time; small, as they may grow a thousandfold.
-_CHUNK = 1 << 13
 
 
-class _Damaged(Exception):
-    """zstd data that cannot be decompressed."""
-
-
-@contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what the operating system and the decompressors raise into `SourceError`."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise SourceError(f"{error.filename or name} does not exist", remedy="Check the path") from None
-    except (gzip.BadGzipFile, zlib.error, EOFError, _Damaged) as error:
-        raise SourceError(f"{name} is damaged or cut short: {error}", remedy="Fetch it or compress it again") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SourceError(f"{name} cannot be read: {reason}", remedy="Check the file and its permissions") from None
-
-
-@contextmanager
-def open_stream(path: Path, name: str) -> Iterator[io.BufferedReader]:
+def open_stream(path: Path, name: str) -> AbstractContextManager[io.BufferedReader]:
     """The decompressed bytes of a file; `SourceError` where it is missing, damaged or cut short."""
-    with reading(name), open(path, "rb", buffering=0) as raw:
-        file: io.BufferedReader = io.BufferedReader(raw, _BUFFER)
-        start = file.peek(4)[:4]
-        if start.startswith(_GZIP):
-            yield io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER)
-        elif start == _ZSTD:
-            yield io.BufferedReader(_Zstd(file), _BUFFER)
-        elif path.suffix.lower() in COMPRESSED:
-            raise SourceError(f"{name} is not compressed as its name says", remedy="Compress or rename it")
-        else:
-            yield file
-
-
-class _Zstd(io.RawIOBase):
-    """Decompressed zstd frames; each frame's end is checked, which zstandard's own reader does not do."""
-
-    def __init__(self, source: io.BufferedReader) -> None:
-        import zstandard
-
-        self._source = source
-        self._error: type[Exception] = zstandard.ZstdError
-        self._open = zstandard.ZstdDecompressor().decompressobj
-        self._frame = self._open()
-        self._rest = b""
-        self._ready = memoryview(b"")
-        self._begun = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        while not self._ready:
-            data = self._rest or self._source.read(_CHUNK)
-            if not data:
-                if self._begun:
-                    raise _Damaged("the zstd data ends before its end mark")
-                return 0
-            if self._frame.eof:
-                self._frame = self._open()
-            try:
-                self._ready = memoryview(self._frame.decompress(data))
-            except self._error as error:
-                raise _Damaged(str(error)) from None
-            self._rest = self._frame.unused_data
-            self._begun = not self._frame.eof
-        size = min(len(view), len(self._ready))
-        view[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
+    return sources.open_stream(path, name, sources.Progress())
 
 
 @contextmanager

@@ -1,36 +1,22 @@
 """Words to term ids and back, growing or fixed.
 
-Knows nothing of files. `Terms` has the methods of the encoders' `TermDictionary`, so that an index's own will do.
+Knows nothing of files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.encoders.base import TermDictionary
 from lsr.errors import InvalidVectorsError
+from lsr.sources.values import flaw_of_text
 from lsr.vectors import MAX_DIM
 
-
-class Terms(Protocol):
-    """A vocabulary: words to ids and back."""
-
-    def intern(self, words: Sequence[str]) -> list[int]:
-        """The id of each word; unknown words get the next free ids."""
-        ...
-
-    def lookup(self, words: Sequence[str]) -> list[int | None]:
-        """The id of each word, None where it is unknown."""
-        ...
-
-    def words(self, ids: Sequence[int]) -> list[str]:
-        """The word of each id."""
-        ...
-
-    def __len__(self) -> int: ...
+#: A vocabulary: words to ids and back. An index's own will do.
+Terms = TermDictionary
 
 
 class Vocabulary:
@@ -92,18 +78,6 @@ def flaw_of_word(word: object) -> str | None:
     if not word:
         return "is empty"
     return flaw_of_text(word)
-
-
-def flaw_of_text(text: str) -> str | None:
-    """What makes a string unfit to be written anywhere, as a phrase; None for a sound one."""
-    if "\0" in text:
-        return "holds a NUL character"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return f"holds the lone surrogate \\u{ord(text[error.start]):04x}, which UTF-8 cannot hold"
-    return None
 
 
 def flaw_of_line(text: str) -> str | None:
