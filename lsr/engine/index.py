@@ -20,6 +20,7 @@ import numpy as np
 from lsr.documents import Document
 from lsr.encoders.base import Encoder
 from lsr.encoders.registry import DEFAULT_ENCODER, load_encoder
+from lsr.encoders.terms import InMemoryTerms
 from lsr.engine.info import describe
 from lsr.engine.query import check_k, check_query, check_query_idf, float_weights, query_vectors, weigh
 from lsr.engine.results import AddReport, IndexInfo, QueryTerm, SearchResponse
@@ -108,7 +109,7 @@ class Index:
         """
         folder = Path(path)
         if isinstance(encoder, str):
-            chosen = load_encoder(encoder, settings=encoder_settings or {}, terms=_NoTerms())
+            chosen = load_encoder(encoder, settings=encoder_settings or {}, terms=InMemoryTerms())
         else:
             chosen = encoder
         query_idf = check_query_idf(query_idf or chosen.default_query_idf, chosen)
@@ -204,8 +205,7 @@ class Index:
             Nothing is changed then.
         """
         with self._write() as writer:
-            added, replaced, unchanged = writer.add(list(documents), skip_unchanged=skip_unchanged)
-        return AddReport(added, replaced, unchanged, self.generation)
+            return writer.add(list(documents), skip_unchanged=skip_unchanged)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Take documents out, in one transaction; returns how many of the ids were there."""
@@ -412,19 +412,3 @@ class _Held:
             last = self._holders == 0
         if last:
             self.snapshot.close()
-
-
-class _NoTerms:
-    """An empty vocabulary, to ask a new encoder for its settings before there is a store to keep its terms."""
-
-    def intern(self, words: Sequence[str]) -> list[int]:
-        raise TypeError("an encoder without a store cannot learn words")
-
-    def lookup(self, words: Sequence[str]) -> list[int | None]:
-        return [None] * len(words)
-
-    def words(self, ids: Sequence[int]) -> list[str]:
-        raise KeyError(ids)
-
-    def __len__(self) -> int:
-        return 0

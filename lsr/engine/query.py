@@ -80,13 +80,14 @@ def float_weights(
 
     They could not find anything, and would take resolution from those that do.
     """
-    met = snapshot.document_frequencies(row.terms) > 0
-    terms, weights = row.terms[met], row.weights[met]
+    postings = snapshot.document_frequencies(row.terms)
+    met = postings > 0
+    terms, weights, postings = row.terms[met], row.weights[met], postings[met]
     if encoder.lexical_queries:
         own = np.ones(len(terms), np.float32) if encoder.idf is None else encoder.idf[terms]
         table = own
         if query_idf != "model":
-            collection = collection_idf(encoder, terms, snapshot)
+            collection = collection_idf(encoder, terms, postings, snapshot)
             table = collection if query_idf == "collection" else np.minimum(own, collection)
         weights = weights * table
         weighty = weights > 0  # an encoder's table may give a token, a comma say, no weight at all
@@ -94,8 +95,12 @@ def float_weights(
     return terms, weights.astype(np.float32)
 
 
-def collection_idf(encoder: Encoder, terms: NDArray[np.uint32], snapshot: Snapshot) -> NDArray[np.float32]:
+def collection_idf(
+    encoder: Encoder, terms: NDArray[np.uint32], postings: NDArray[np.int64], snapshot: Snapshot
+) -> NDArray[np.float32]:
     """float32 ndarray as long as `terms`: idf by the live documents of this generation.
+
+    `postings` counts those that are indexed with each term.
 
     Where the encoder expands, by their texts: expansion gives a rare word many postings and a stop word few, so counts
     of postings mislead (SciFact .638 instead of .655 nDCG@10 with splade-tiny's documents). A word that no text holds,
@@ -103,7 +108,7 @@ def collection_idf(encoder: Encoder, terms: NDArray[np.uint32], snapshot: Snapsh
     """
     documents = snapshot.state.documents
     if not encoder.expands:
-        return inverse_document_frequency(snapshot.document_frequencies(terms), documents)
+        return inverse_document_frequency(postings, documents)
     df = snapshot.text_frequencies(terms, encoder.dim)
     return np.where(df > 0, inverse_document_frequency(df, documents), np.float32(UNSEEN))
 

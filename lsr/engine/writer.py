@@ -12,6 +12,7 @@ import numpy as np
 from lsr.documents import Document
 from lsr.encoders.base import Encoder
 from lsr.engine.merging import merge_plan
+from lsr.engine.results import AddReport
 from lsr.errors import InvalidDocumentError, LsrError
 from lsr.index.build import write_segment
 from lsr.index.files import sync_folder
@@ -48,8 +49,8 @@ class Writer:
         self._written: list[str] = []
         self.sweep()
 
-    def add(self, documents: Sequence[Document], *, skip_unchanged: bool) -> tuple[int, int, int]:
-        """Add or replace; returns how many were added, of these how many replaced another, and how many unchanged.
+    def add(self, documents: Sequence[Document], *, skip_unchanged: bool) -> AddReport:
+        """Add or replace; the last of several documents with one id counts.
 
         With `skip_unchanged`, documents that are there already, equal in every field, are left alone.
         """
@@ -63,13 +64,13 @@ class Writer:
         replaced = [known[id][0] for id in newest if id in known]
         unchanged = len(bodies) - len(newest)
         if not newest:
-            return 0, 0, unchanged
+            return AddReport(0, 0, unchanged, self._store.state().generation)
         with self._commit() as (state, rows):
             texts = [document.content for document in newest.values()]
             encoded = self._encoder.encode_documents(texts)
             state, rows = self._bury(state, rows, replaced)
             self._count(texts, 1)
-            ordinals = self._store.insert(list(newest.values()), encoded)
+            ordinals = self._store.insert({id: bodies[id] for id in newest}, encoded)
             state = dataclasses.replace(state, documents=state.documents + len(newest))
             if self._encoder.length_normalised:
                 length = float(encoded.weights.sum(dtype=np.float64))
@@ -83,7 +84,7 @@ class Writer:
                 state, row = self._build(state, int(ordinals[0]), int(ordinals[-1]))
                 state, rows = self._merge(state, [*rows, row] if row else rows)
             self._put(state, rows)
-        return len(newest), len(replaced), unchanged
+        return AddReport(len(newest), len(replaced), unchanged, self._store.state().generation)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Take documents out; returns how many of the ids were there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -143,23 +143,22 @@ class Store:
             )
             return {id: (ordinal, stored) for id, ordinal, stored in rows}
 
-    def insert(self, documents: Sequence[Document], vectors: SparseVectors) -> NDArray[np.int64]:
-        """Add documents whose ids are not there, with their encoded vectors; returns their ordinals, int64."""
+    def insert(self, bodies: Mapping[str, bytes], vectors: SparseVectors) -> NDArray[np.int64]:
+        """Add documents whose ids are not there: id to `Document.to_json` in UTF-8, and one encoded vector each.
+
+        Returns their ordinals, int64.
+        """
         (used,) = self._db.execute("SELECT coalesce(max(seq), -1) FROM sqlite_sequence").fetchone()
-        ordinals = np.arange(used + 1, used + 1 + len(documents), dtype=np.int64)
-        if used + len(documents) >= MAX_ORDINAL:
+        ordinals = np.arange(used + 1, used + 1 + len(bodies), dtype=np.int64)
+        if used + len(bodies) >= MAX_ORDINAL:
             raise InvalidSettingError(
                 f"an index takes {MAX_ORDINAL} documents in its life, replaced ones counted",
                 remedy="index the live documents anew into another folder",
             )
         numbers = ordinals.tolist()
-        bodies = [document.to_json().encode() for document in documents]
         self._db.executemany(
             "INSERT INTO documents VALUES (?, ?, ?, ?)",
-            (
-                (ordinal, document.id, body, checksum(body))
-                for ordinal, document, body in zip(numbers, documents, bodies, strict=True)
-            ),
+            ((ordinal, id, body, checksum(body)) for ordinal, (id, body) in zip(numbers, bodies.items(), strict=True)),
         )
         self._db.executemany(
             "INSERT INTO vectors VALUES (?, ?, ?)",

@@ -36,6 +36,10 @@ def some(count: int) -> tuple[list[Document], SparseVectors]:
     return documents, random_vectors(np.random.default_rng(count), count, 500, 20)
 
 
+def bodies(documents: list[Document]) -> dict[str, bytes]:
+    return {document.id: document.to_json().encode() for document in documents}
+
+
 def test_a_new_store_holds_its_settings_and_nothing_else(store: Store) -> None:
     assert store.settings() == {"encoder": "none"}
     assert store.state() == State()
@@ -47,7 +51,7 @@ def test_a_new_store_holds_its_settings_and_nothing_else(store: Store) -> None:
 def test_documents_and_vectors_come_back_as_they_went(store: Store) -> None:
     documents, vectors = some(5000)
     with store.transaction():
-        ordinals = store.insert(documents, vectors)
+        ordinals = store.insert(bodies(documents), vectors)
     assert ordinals.tolist() == list(range(5000))
     assert list(store.all_documents()) == documents
     assert store.documents([7, 4999, 3]) == [documents[7], documents[4999], documents[3]]
@@ -63,16 +67,16 @@ def test_documents_and_vectors_come_back_as_they_went(store: Store) -> None:
 def test_ordinals_are_never_used_again(store: Store) -> None:
     documents, vectors = some(3)
     with store.transaction():
-        store.insert(documents, vectors)
+        store.insert(bodies(documents), vectors)
         store.remove([0, 1, 2])
-        assert store.insert(documents, vectors).tolist() == [3, 4, 5]
+        assert store.insert(bodies(documents), vectors).tolist() == [3, 4, 5]
     assert {id: ordinal for id, (ordinal, _) in store.find(["d1", "nobody", "d2"]).items()} == {"d1": 4, "d2": 5}
 
 
 def test_a_transaction_is_all_or_nothing(store: Store) -> None:
     documents, vectors = some(3)
     with pytest.raises(RuntimeError, match="half way"), store.transaction():
-        store.insert(documents, vectors)
+        store.insert(bodies(documents), vectors)
         store.put_state(State(generation=1, documents=3))
         raise RuntimeError("half way")
     assert store.count_documents() == (0, 0)
