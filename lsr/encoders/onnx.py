@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.base import Encoder, Span
 from lsr.encoders.batching import encode_in_batches
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.inference_free import InferenceFreeQueries
 from lsr.encoders.manifest import IDF, MODEL, TOKENIZER, Manifest, digest
+from lsr.encoders.masked_lm import MaskedLmEncoder
 from lsr.errors import InvalidSettingError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.vectors import SparseVectors
@@ -33,7 +33,7 @@ BATCH_TOKENS = 1024
 QUERIES = ("neural", "inference-free")
 
 
-class OnnxEncoder(Encoder):
+class OnnxEncoder(MaskedLmEncoder):
     """Documents by the network; queries by the network too, or by look-up.
 
     A text without any token (empty, blanks) gives an empty row. Special tokens, the unknown token among them, weigh
@@ -122,10 +122,6 @@ class OnnxEncoder(Encoder):
         return dict(self._settings)
 
     @property
-    def idf(self) -> NDArray[np.float32] | None:
-        return self._lookup.idf if self.lexical_queries else None
-
-    @property
     def default_query_idf(self) -> str:
         return "collection" if self.lexical_queries and IDF not in self._manifest.files else "model"
 
@@ -141,18 +137,6 @@ class OnnxEncoder(Encoder):
             budget=self._batch_tokens,
             threads=self._threads,
         )
-
-    def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
-        return self._lookup.encode(texts) if self.lexical_queries else self.encode_documents(texts)
-
-    def query_counts(self, texts: Sequence[str]) -> SparseVectors:
-        return self._lookup.counts(texts) if self.lexical_queries else super().query_counts(texts)
-
-    def words(self, terms: Sequence[int]) -> list[str]:
-        return self._tokenizer.tokens(terms)
-
-    def spans(self, text: str) -> list[Span]:
-        return [Span(*place) for place in self._tokenizer.offsets(text)]
 
     # -- loaded when first used -----------------------------------------------------------------------------------
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.base import Encoder, Span
 from lsr.encoders.batching import encode_in_batches
 from lsr.encoders.checkpoint import Checkpoint
 from lsr.encoders.head import POOLINGS, SplitModel, pooled_weights
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.inference_free import InferenceFreeQueries
 from lsr.encoders.manifest import digest
+from lsr.encoders.masked_lm import MaskedLmEncoder
 from lsr.encoders.onnx import BATCH_TOKENS, QUERIES
 from lsr.errors import EncoderError, InvalidSettingError, MissingExtraError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -32,7 +32,7 @@ from lsr.vectors import SparseVectors
 REVISION = 1
 
 
-class SpladeEncoder(Encoder):
+class SpladeEncoder(MaskedLmEncoder):
     """Documents by the network; queries by the network too, or by look-up.
 
     A text without any token gives an empty row, and special tokens weigh nothing unless they are asked for.
@@ -127,10 +127,6 @@ class SpladeEncoder(Encoder):
         return dict(self._settings)
 
     @property
-    def idf(self) -> NDArray[np.float32] | None:
-        return self._lookup.idf if self.lexical_queries else None
-
-    @property
     def default_query_idf(self) -> str:
         return "collection" if self.lexical_queries and self._checkpoint.idf_file is None else "model"
 
@@ -146,18 +142,6 @@ class SpladeEncoder(Encoder):
         return encode_in_batches(
             inputs, self._forward, dim=self.dim, pad_id=self._tokenizer.pad_id, budget=budget, row_limit=rows
         )
-
-    def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
-        return self._lookup.encode(texts) if self.lexical_queries else self.encode_documents(texts)
-
-    def query_counts(self, texts: Sequence[str]) -> SparseVectors:
-        return self._lookup.counts(texts) if self.lexical_queries else super().query_counts(texts)
-
-    def words(self, terms: Sequence[int]) -> list[str]:
-        return self._tokenizer.tokens(terms)
-
-    def spans(self, text: str) -> list[Span]:
-        return [Span(*place) for place in self._tokenizer.offsets(text)]
 
     # -- loaded when first used -----------------------------------------------------------------------------------
 

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsr.encoders.base import TermDictionary
+from lsr.encoders.terms import InMemoryTerms
 from lsr.errors import InvalidVectorsError
 from lsr.sources.values import flaw_of_text
-from lsr.vectors import MAX_DIM
 
 #: A vocabulary: words to ids and back. An index's own will do.
 Terms = TermDictionary
 
 
-class Vocabulary:
+class Vocabulary(InMemoryTerms):
     """`Terms` in memory; ids count from 0 in the order in which words come.
 
     Parameters
@@ -34,41 +34,23 @@ class Vocabulary:
     """
 
     def __init__(self, words: Iterable[str] = ()) -> None:
-        self._words: list[str] = []
-        self._ids: dict[str, int] = {}
-        for word in words:
+        places: dict[str, int] = {}
+        for place, word in enumerate(words):
             if flaw := flaw_of_word(word):
-                raise InvalidVectorsError(f"word {len(self._words)} of the vocabulary {flaw}")
-            if word in self._ids:
+                raise InvalidVectorsError(f"word {place} of the vocabulary {flaw}")
+            if word in places:
                 raise InvalidVectorsError(
-                    f"the word {word!r} is twice in the vocabulary: it is term {self._ids[word]} and {len(self._words)}"
+                    f"the word {word!r} is twice in the vocabulary: it is term {places[word]} and {place}"
                 )
-            self._ids[word] = len(self._words)
-            self._words.append(word)
-
-    def intern(self, words: Sequence[str]) -> list[int]:
-        """The id of each word; unknown words get the next free ids."""
-        for word in words:
-            if word not in self._ids:
-                if len(self._words) >= MAX_DIM:
-                    raise InvalidVectorsError("the vocabulary is full: term ids are 32 bits")
-                self._ids[word] = len(self._words)
-                self._words.append(word)
-        return [self._ids[word] for word in words]
-
-    def lookup(self, words: Sequence[str]) -> list[int | None]:
-        """The id of each word, None where it is unknown."""
-        return [self._ids.get(word) for word in words]
+            places[word] = place
+        super().__init__(places)
 
     def words(self, ids: Sequence[int]) -> list[str]:
         """The word of each id; `InvalidVectorsError` where an id was never given."""
-        unknown = [number for number in ids if not 0 <= number < len(self._words)]
+        unknown = [number for number in ids if not 0 <= number < len(self)]
         if unknown:
-            raise InvalidVectorsError(f"term {unknown[0]} has no word: the vocabulary has {len(self._words)}")
-        return [self._words[number] for number in ids]
-
-    def __len__(self) -> int:
-        return len(self._words)
+            raise InvalidVectorsError(f"term {unknown[0]} has no word: the vocabulary has {len(self)}")
+        return super().words(ids)
 
 
 def flaw_of_word(word: object) -> str | None:

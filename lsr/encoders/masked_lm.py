@@ -1,0 +1,45 @@
+"""What all masked-LM encoders share, however the network is run: its tokens, and queries by network or by look-up.
+
+Knows a tokenizer and a table. Knows nothing of onnxruntime, torch or files.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsr.encoders.base import Encoder, Span
+from lsr.encoders.inference_free import InferenceFreeQueries
+from lsr.text.wordpiece import WordPieceTokenizer
+from lsr.vectors import SparseVectors
+
+
+class MaskedLmEncoder(Encoder):
+    """Terms are the tokens of a masked language model; with `lexical_queries`, a query is looked up, not encoded."""
+
+    @property
+    @abstractmethod
+    def _tokenizer(self) -> WordPieceTokenizer: ...
+
+    @property
+    @abstractmethod
+    def _lookup(self) -> InferenceFreeQueries: ...
+
+    @property
+    def idf(self) -> NDArray[np.float32] | None:
+        return self._lookup.idf if self.lexical_queries else None
+
+    def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return self._lookup.encode(texts) if self.lexical_queries else self.encode_documents(texts)
+
+    def query_counts(self, texts: Sequence[str]) -> SparseVectors:
+        return self._lookup.counts(texts) if self.lexical_queries else super().query_counts(texts)
+
+    def words(self, terms: Sequence[int]) -> list[str]:
+        return self._tokenizer.tokens(terms)
+
+    def spans(self, text: str) -> list[Span]:
+        return [Span(*place) for place in self._tokenizer.offsets(text)]
