@@ -186,7 +186,7 @@ class Writer:
             low, high = np.searchsorted(gone, [row.first, row.last + 1])
             if low < high:
                 segment = Segment(self._folder / row.name, expected=row.file)
-                places = np.searchsorted(segment.ordinals, gone[low:high] - segment.ordinal_base)
+                places = segment.places(gone[low:high])
                 segment.close()
                 row = row.bury(places, vectors[low:high].terms)
             result.append(row)

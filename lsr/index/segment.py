@@ -110,6 +110,10 @@ class Segment:
         place = int(np.searchsorted(self._ordinals, relative))
         return place if place < self.n_docs and int(self._ordinals[place]) == relative else None
 
+    def places(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 ndarray as long as `ordinals`, which must all be here: the place of each in this segment."""
+        return np.searchsorted(self._ordinals, (ordinals - self.ordinal_base).astype(np.uint32)).astype(np.int64)
+
     def find_lists(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
         """int64 ndarray of shape (superblocks, terms): each term's list in each superblock, -1 where it has none."""
         found = np.full((len(self.borders) - 1, len(terms)), -1, np.int64)
