@@ -11,6 +11,9 @@ from typing import Any
 
 from lsr.errors import LsrError
 
+#: `json.dumps` with options makes an encoder for each call, which takes longer than most documents.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 #: A value that JSON can hold.
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -44,7 +47,7 @@ class Document:
     def to_json(self) -> str:
         """One line of JSON, `{"_id", "title", "text", …metadata}`; `from_json` gives an equal document back."""
         record = {"_id": self.id, "title": self.title, "text": self.text, "metadata": self.metadata}
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _JSON.encode(record)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Document:

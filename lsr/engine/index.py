@@ -5,7 +5,9 @@ Knows how encoder, store, segments and queries go together; each of them knows n
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
 import threading
 import time
 import uuid
@@ -14,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,25 +24,41 @@ from lsr.documents import Document
 from lsr.encoders.base import Encoder
 from lsr.encoders.registry import DEFAULT_ENCODER, load_encoder
 from lsr.encoders.terms import InMemoryTerms
+from lsr.engine.batch import Batch
+from lsr.engine.generations import Generations
 from lsr.engine.info import describe
+from lsr.engine.merger import MOST_SEGMENTS, Merger
+from lsr.engine.preparing import checked_body, checked_vectors, last_of_each, merge_patch, rows_of
 from lsr.engine.query import check_k, check_query, check_query_idf, float_weights, query_vectors, weigh
 from lsr.engine.results import AddReport, IndexInfo, QueryTerm, SearchResponse
 from lsr.engine.searching import query_terms, search_snapshot
+from lsr.engine.segments import SegmentPool
 from lsr.engine.snapshot import Snapshot
 from lsr.engine.writer import Writer
 from lsr.errors import (
     DocumentNotFoundError,
     EncoderMismatchError,
+    InvalidDocumentError,
+    InvalidFilterError,
     InvalidQueryError,
+    InvalidSettingError,
+    LsrError,
     ReadOnlyIndexError,
 )
+from lsr.store.codec import checksum
 from lsr.store.creation import create_folder
+from lsr.store.filters import compile_filter
 from lsr.store.lock import WriterLock
 from lsr.store.records import State
 from lsr.store.schema import LOCK_NAME
 from lsr.store.store import Store
 from lsr.store.terms import StoredTerms
 from lsr.vectors import SparseVectors
+
+log = logging.getLogger("lsr.engine")
+
+#: What a search does before its segments have been compared, and what a write waits for.
+VERIFY, WAIT = ("wait", "background"), ("searchable", "committed")
 
 #: A value of an encoder's setting.
 Setting = str | int | float | bool | None
@@ -48,36 +67,52 @@ Setting = str | int | float | bool | None
 class Index:
     """A directory of documents that can be searched.
 
-    `Index.create` makes one, `Index.open` opens it; both are context managers. Searching is thread-safe and sees one
-    committed generation, which only `refresh` (or a write of one's own) changes. Writing is for one thread at a time,
-    and for one process.
+    `Index.create` makes one, `Index.open` opens it; both are context managers. All methods may be called from any
+    thread. Searching sees one committed generation, which only `refresh` (or a write of one's own) changes. One process
+    writes at a time; what several of its threads write at the same time is committed together.
 
     Attributes
     ----------
     path : Path
+        As it was given; `folder` is where that led when the index was opened (see `lsr.engine.aliases`).
     encoder : Encoder
     query_idf : str
         Which idf table weights lexical queries: `model`, `collection` or `min`.
     """
 
-    def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None) -> None:
+    def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None, verify: str = "wait") -> None:
+        if verify not in VERIFY:
+            raise InvalidSettingError(f"verify is {verify!r}", remedy=f"it is one of {', '.join(VERIFY)}")
         self.path = path
-        self._lock = WriterLock(path / LOCK_NAME) if writable else None
-        self._store: Store | None = None
-        self._snapshot: _Held | None = None
-        self._guard = threading.Lock()
-        self._writing = threading.Lock()
-        self._refreshing = threading.Lock()
+        self.folder = path.resolve()
+        self._lock = WriterLock(self.folder / LOCK_NAME) if writable else None
+        self._stores: list[Store] = []
+        self._writer: Writer | None = None
+        self._merger: Merger | None = None
+        self._generations: Generations | None = None
+        self._encoding = threading.Lock()
         try:
-            self._store = Store(path, write=writable)
-            settings = self._store.settings()
-            self._terms = StoredTerms(self._store)
+            reader, vocabulary = (self._connect(write=False) for _ in range(2))
+            store = self._connect(write=True) if writable else None
+            settings = reader.settings()
+            self._terms = StoredTerms(vocabulary, store)
             self.encoder = self._load_encoder(settings, encoder)
             self.query_idf = settings["query_idf"]
-            self._writer = Writer(path, self._store, self.encoder) if writable else None
+            pool = SegmentPool(self.folder)
+            mend = self._mend if writable else None
+            self._generations = Generations(self.folder, reader, pool, wait=verify == "wait", mend=mend)
+            self._generations.begin()
+            if store is not None:
+                self._writer = Writer(self.folder, store, self.encoder, self._terms, pool, self._committed)
+                self._merger = Merger(self.folder, self._writer)
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, *, write: bool) -> Store:
+        store = Store(self.folder, write=write)
+        self._stores.append(store)
+        return store
 
     # -- opening ----------------------------------------------------------------------------------------------------
 
@@ -127,8 +162,19 @@ class Index:
         return cls(folder, writable=True, encoder=None if chosen.needs_terms else chosen)
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, writable: bool = False, encoder: Encoder | None = None) -> Index:
-        """Open an index.
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        writable: bool = False,
+        encoder: Encoder | None = None,
+        verify: str = "wait",
+    ) -> Index:
+        """Open an index, in milliseconds whatever its size.
+
+        Headers and structure are checked at once, and every row when it is read. The checksums of the segments, and
+        the structure of the store, are compared at once where they are small, else in the background. Whoever opened
+        for writing builds damaged segments, and those of an earlier format, anew from the store (see `mended`).
 
         Parameters
         ----------
@@ -137,6 +183,9 @@ class Index:
             Take the writer's lock. Readers need none.
         encoder : Encoder, optional
             Use this one, which must have the index's fingerprint, instead of loading it by its name.
+        verify : str
+            `wait`: the first search waits until its segments are compared, so that nothing damaged is ever answered.
+            `background`: it does not; searches fail from the moment on that damage is found.
 
         Raises
         ------
@@ -144,7 +193,7 @@ class Index:
         """
         folder = Path(path)
         Store(folder, write=False).close()  # says what is wrong with the folder before a lock file is made in it
-        return cls(folder, writable=writable, encoder=encoder)
+        return cls(folder, writable=writable, encoder=encoder, verify=verify)
 
     def _load_encoder(self, settings: Mapping[str, str], given: Encoder | None) -> Encoder:
         name, fingerprint = settings["encoder"], settings["fingerprint"]
@@ -158,59 +207,213 @@ class Index:
             )
         return given
 
-    def close(self) -> None:
-        """Release files and lock. Searches that are under way end first."""
-        with self._guard:
-            held, self._snapshot = self._snapshot, None
-        if held is not None:
-            held.release()
-        if self._store is not None:
-            if self._lock is not None:
-                self._store.checkpoint()
-            self._store.close()
-            self._store = None
+    def close(self, *, finish_merging: bool = True) -> None:
+        """Release files and lock. Searches that are under way end first, and merges that are due, unless told not to."""
+        if self._merger is not None:
+            self._merger.close(finish=finish_merging)
+        if self._generations is not None:
+            self._generations.close()
+        if self._writer is not None:
+            self._writer.checkpoint()
+            self._writer = None
+        for store in self._stores:
+            store.close()
+        self._stores.clear()
         if self._lock is not None:
             self._lock.release()
 
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(finish_merging=kind is None)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _write(self) -> Iterator[Writer]:
-        if self._writer is None:
-            raise ReadOnlyIndexError(f"{self.path} is open for reading", remedy="open it with writable=True")
-        with self._writing:
-            try:
-                yield self._writer
-            except BaseException:
-                self._terms.forget()
-                raise
-            finally:  # after an exception too: an interrupt may come right after the commit
-                self._drop_snapshot()
+    def _write(self, wait: str = "searchable") -> Iterator[Writer]:
+        writer = self._writer
+        if wait not in WAIT:
+            raise InvalidSettingError(f"wait is {wait!r}", remedy=f"it is one of {', '.join(WAIT)}")
+        if writer is None:
+            if self._lock is None:
+                raise ReadOnlyIndexError(f"{self.path} is open for reading", remedy="open it with writable=True")
+            raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
+        try:
+            yield writer
+        finally:  # after an exception too: an interrupt may come right after the commit
+            if wait == "searchable" and self._generations is not None:
+                self._generations.require(writer.generation)
+        if self._merger is not None and writer.count > MOST_SEGMENTS:
+            self._merger.settle(lambda: writer.count)
 
-    def add(self, documents: Iterable[Document], *, skip_unchanged: bool = False) -> AddReport:
+    def _committed(self, generation: int) -> None:
+        if self._merger is not None:
+            self._merger.wake()
+
+    def _mend(self, error: LsrError) -> bool:
+        """Build anew what is damaged or of an earlier format; False where it is not a segment."""
+        writer = self._writer
+        if writer is None:
+            return False
+        if names := writer.unusable():
+            log.warning("%s: %s", self.path, error)
+            writer.mend(names)
+            if self._generations is not None:
+                self._generations.require(writer.generation)
+        return bool(names)
+
+    @property
+    def mended(self) -> tuple[str, ...]:
+        """Names of segments that this object found damaged, or of an earlier format, and built anew from the store."""
+        return () if self._writer is None else tuple(self._writer.mended)
+
+    def add(
+        self, documents: Iterable[Document], *, skip_unchanged: bool = False, wait: str = "searchable"
+    ) -> AddReport:
         """Add documents, or replace those of the same ids, in one transaction; durable on return.
 
         Of several documents with one id the last counts. With `skip_unchanged`, documents that are there already,
-        equal in every field, are not encoded again.
+        equal in every field, are not encoded again. With `wait` = `committed`, searches see them after the next
+        `refresh`; with `searchable`, the default, from now on.
 
         Raises
         ------
         ReadOnlyIndexError, InvalidDocumentError, DiskFullError
             Nothing is changed then.
+        DeviceFailedError
+            Whether it is changed is known after the index has been opened again; until then nothing more is written
+            (`WriterStoppedError`).
         """
-        with self._write() as writer:
-            return writer.add(list(documents), skip_unchanged=skip_unchanged)
+        given = list(documents)
+        newest = {id: given[place] for id, place in last_of_each(given).items()}
+        bodies = {id: checked_body(document) for id, document in newest.items()}
+        encoded: SparseVectors | None = None
+        with self._write(wait) as writer:
+            if newest and not (skip_unchanged or self.encoder.needs_terms):
+                with self._encoding:
+                    encoded = self.encoder.encode_documents([document.content for document in newest.values()])
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Take documents out, in one transaction; returns how many of the ids were there."""
-        with self._write() as writer:
-            return writer.delete(ids)
+            def work(batch: Batch) -> AddReport:
+                chosen = newest
+                if skip_unchanged:
+                    known = batch.find(list(newest))
+                    same = {id for id, (_, stored) in known.items() if stored == checksum(bodies[id])}
+                    chosen = {id: document for id, document in newest.items() if id not in same}
+                if not chosen:
+                    return AddReport(0, 0, len(newest), batch.generation)
+                vectors = encoded
+                if vectors is None:
+                    vectors = self.encoder.encode_documents([document.content for document in chosen.values()])
+                replaced = batch.add(list(chosen.values()), bodies, vectors)
+                return AddReport(len(chosen), replaced, len(newest) - len(chosen), batch.generation)
+
+            return writer.run(work)
+
+    def add_vectors(
+        self,
+        documents: Sequence[Document],
+        vectors: SparseVectors,
+        *,
+        fingerprint: str | None,
+        wait: str = "searchable",
+    ) -> AddReport:
+        """Add documents that are encoded already, or replace those of the same ids; else as `add`.
+
+        Parameters
+        ----------
+        documents : sequence of Document
+            They may be without title and text.
+        vectors : SparseVectors, one row a document
+            What the index's encoder gives for them: weights, or term counts for BM25.
+        fingerprint : str
+            Of the encoder that made them, which must be the index's.
+
+        Raises
+        ------
+        EncoderMismatchError, InvalidVectorsError
+            Besides the errors of `add`.
+        """
+        places = last_of_each(documents)
+        chosen = [documents[place] for place in places.values()]
+        bodies = {document.id: checked_body(document, needs_content=False) for document in chosen}
+        checked_vectors(documents, vectors, fingerprint, self.encoder)
+        rows = rows_of(vectors, list(places.values()))
+        with self._write(wait) as writer:
+
+            def work(batch: Batch) -> AddReport:
+                replaced = batch.add(chosen, bodies, rows) if chosen else 0
+                return AddReport(len(chosen), replaced, 0, batch.generation)
+
+            return writer.run(work)
+
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        wait: str = "searchable",
+    ) -> int:
+        """Take documents out, in one transaction; returns how many.
+
+        Parameters
+        ----------
+        ids : iterable of str, optional
+            Those that are not there are passed over.
+        filter : mapping, optional
+            Instead of ids: all documents that it matches, see `lsr.store.filters`.
+        """
+        if (ids is None) == (filter is None) or isinstance(ids, str):
+            raise InvalidFilterError("a deletion takes either a list of ids or a filter")
+        wanted = None if filter is None else compile_filter(filter)
+        listed = list(ids or ())
+        with self._write(wait) as writer:
+
+            def work(batch: Batch) -> int:
+                if wanted is not None:
+                    ordinals = batch.store.matching(wanted).tolist()
+                else:
+                    ordinals = [ordinal for ordinal, _ in batch.find(listed).values()]
+                batch.delete(ordinals)
+                return len(ordinals)
+
+            return writer.run(work)
+
+    def patch(
+        self, changes: Mapping[str, Mapping[str, Any]], *, replace: bool = False, wait: str = "searchable"
+    ) -> None:
+        """Change documents' metadata, in one transaction, without encoding anything again.
+
+        Parameters
+        ----------
+        changes : mapping of str to mapping
+            For each id a JSON Merge Patch (RFC 7396) of its metadata: None removes a key, objects are entered.
+        replace : bool
+            The mappings are the whole new metadata instead.
+
+        Raises
+        ------
+        DocumentNotFoundError, InvalidDocumentError
+            Nothing is changed then.
+        """
+        for id, change in changes.items():
+            if not isinstance(change, Mapping):
+                raise InvalidDocumentError(f"document {id!r}: its metadata must be a dict, not {change!r}")
+        with self._write(wait) as writer:
+
+            def work(batch: Batch) -> None:
+                known = batch.find(list(changes))
+                if missing := [id for id in changes if id not in known]:
+                    raise DocumentNotFoundError(f"no document has the id {missing[0]!r}")
+                bodies = {}
+                for document in batch.store.documents([known[id][0] for id in changes]):
+                    change = changes[document.id]
+                    metadata = dict(change) if replace else merge_patch(document.metadata, change)
+                    changed = dataclasses.replace(document, metadata=metadata)
+                    bodies[document.id] = checked_body(changed, needs_content=False)
+                batch.patch(bodies)
+
+            writer.run(work)
 
     def optimize(self) -> None:
         """Merge all segments to one, drop what is dead, and make scale and average length exact."""
@@ -222,28 +425,20 @@ class Index:
         with self._write() as writer:
             writer.rebuild()
 
+    def settle(self) -> None:
+        """Wait until the merges that are due have been done."""
+        if self._merger is not None:
+            self._merger.settle()
+
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The generation that this index sees, held open for the block."""
-        with self._guard:
-            if self._store is None:
-                raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
-            if self._snapshot is None:
-                self._snapshot = _Held(Snapshot(self.path))
-            held = self._snapshot
-            held.take()
-        try:
-            yield held.snapshot
-        finally:
-            held.release()
-
-    def _drop_snapshot(self) -> None:
-        with self._guard:
-            held, self._snapshot = self._snapshot, None
-        if held is not None:
-            held.release()
+        if self._generations is None:
+            raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
+        with self._generations.hold() as snapshot:
+            yield snapshot
 
     def refresh(self) -> bool:
         """See the newest generation; True where it is another than before.
@@ -251,18 +446,14 @@ class Index:
         Searches go on meanwhile with what they have; where the newest generation is damaged (`CorruptionError`), they
         keep it.
         """
-        with self._refreshing:
-            before = self.generation
-            with self._guard:
-                newest = before if self._store is None else self._store.state().generation
-            if newest == before:
-                return False
-            fresh = _Held(Snapshot(self.path))
-            with self._guard:
-                old, self._snapshot = self._snapshot, fresh
-        if old is not None:
-            old.release()
-        return True
+        if self._generations is None:
+            raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
+        return self._generations.refresh()
+
+    @property
+    def moved(self) -> bool:
+        """True where `path` is an alias that leads elsewhere by now: opening it again opens another index."""
+        return self.path.resolve() != self.folder
 
     @property
     def generation(self) -> int:
@@ -294,6 +485,7 @@ class Index:
         fingerprint: str | None = None,
         k: int = 10,
         explain: bool = False,
+        filter: Mapping[str, Any] | None = None,
     ) -> SearchResponse:
         """The k best documents for a query, exactly.
 
@@ -308,11 +500,14 @@ class Index:
         k : int >= 1
         explain : bool
             Say what each term contributed to each hit.
+        filter : mapping, optional
+            Find only documents that it matches, see `lsr.store.filters`. Scores are those of a search without it.
 
         Raises
         ------
         InvalidQueryError
             Neither or both of text and vector, an empty text, k < 1. Unknown words are no error: they find nothing.
+        InvalidFilterError
         EncoderMismatchError
             The vector comes from another encoder than the index's.
         CorruptionError
@@ -328,7 +523,7 @@ class Index:
         else:
             row = self._checked_vector(vector, fingerprint)
         with self.snapshot() as snapshot:
-            return search_snapshot(snapshot, self.encoder, self.query_idf, query, row, k, explain, started)
+            return search_snapshot(snapshot, self.encoder, self.query_idf, query, row, k, explain, started, filter)
 
     def _checked_vector(self, vector: SparseVectors, fingerprint: str | None) -> SparseVectors:
         if fingerprint != self.encoder.fingerprint:
@@ -391,24 +586,4 @@ class Index:
     def info(self) -> IndexInfo:
         """Sizes, settings and segments of the generation that this index sees."""
         with self.snapshot() as snapshot:
-            return describe(self.path, snapshot, self.encoder, self.query_idf)
-
-
-class _Held:
-    """A snapshot that is closed when its last holder lets go; the index itself is the first holder."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._holders = 1
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        with self._lock:
-            self._holders += 1
-
-    def release(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            last = self._holders == 0
-        if last:
-            self.snapshot.close()
+            return describe(self.folder, snapshot, self.encoder, self.query_idf)

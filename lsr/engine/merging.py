@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lsr.store.records import SegmentRow, State
 
 #: So many neighbours of one tier become one segment of the next.
 FANOUT = 8
 #: Segments of fewer documents are all of the lowest tier.
 SMALLEST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Neighbouring segments to build anew as one, and the generation that they were chosen in."""
+
+    rows: tuple[SegmentRow, ...]
+    state: State
+
+
+def plan_merge(rows: Sequence[SegmentRow], state: State) -> Plan | None:
+    """What `merge_plan` says of the segments of a generation."""
+    span = merge_plan([row.living for row in rows], [row.documents for row in rows])
+    return None if span is None else Plan(tuple(rows[span[0] : span[1]]), state)
 
 
 def tier(documents: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +33,11 @@ def search_snapshot(
     k: int,
     explain: bool,
     started: float,
+    filter: Mapping[str, Any] | None = None,
 ) -> SearchResponse:
     """The answer to the query of one row; `started` is when its time began, of `time.perf_counter`."""
     query = weigh(encoder, row, query_idf, snapshot)
-    top = snapshot.search(query.terms, query.integers, k)
+    top = snapshot.search(query.terms, query.integers, k, None if filter is None else snapshot.allowed(filter))
     ordinals, scores = top.ordinals.tolist(), top.scores.tolist()
     unit = query.scale * snapshot.unit
     weights = dict(zip(query.terms.tolist(), query.integers.tolist(), strict=True))

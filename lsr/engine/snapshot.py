@@ -3,56 +3,99 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lsr.documents import Document
-from lsr.errors import CorruptionError
+from lsr.engine.segments import OpenSegment, SegmentPool
+from lsr.errors import CorruptionError, OutdatedError
 from lsr.index.search import Top, search_segments
 from lsr.index.segment import Segment
+from lsr.store.filters import compile_filter
 from lsr.store.records import SegmentRow
-from lsr.store.schema import SEGMENT_FOLDER
 from lsr.store.store import Store
+from lsr.store.witness import noted_generation, require_generation
 from lsr.vectors import SparseVectors
 
 #: A writer may drop a segment between our reading of the list and our opening of the file; then there is a newer list.
 _ATTEMPTS = 5
+#: Filters whose documents a generation remembers.
+_FILTERS_KEPT = 8
 
 
 class Snapshot:
     """A generation of the index in `folder`: its statistics, its segments, its documents.
 
     Thread-safe. Segments are mapped and the store's transaction is open, so a later commit or merge takes nothing away.
+
+    Parameters
+    ----------
+    folder : Path
+    pool : SegmentPool, optional
+        Where other generations of the same index in this process have their segments from.
+
+    Raises
+    ------
+    CorruptionError, FormatVersionError
+        A segment is missing, of another version, or damaged in its header or structure; a commit has been lost. What
+        lies within the segments' arrays is compared by `verify`.
     """
 
-    def __init__(self, folder: Path, *, verify: bool = True) -> None:
+    def __init__(self, folder: Path, pool: SegmentPool | None = None) -> None:
+        noted = noted_generation(folder)
+        self._pool = pool or SegmentPool(folder)
         self._store = Store(folder, write=False)
         self._lock = threading.Lock()
-        self.segments: list[Segment] = []
+        self._opened: list[OpenSegment] = []
         self._text_frequencies: NDArray[np.int64] | None = None
+        self._filtered: dict[str, list[NDArray[np.uint8]]] = {}
         try:
             for attempt in range(_ATTEMPTS):
                 self._store.begin_snapshot()
                 self.state = self._store.state()
                 self.rows: list[SegmentRow] = self._store.segments()
                 try:
+                    self._require_complete(folder, noted)
                     for row in self.rows:
-                        path = folder / SEGMENT_FOLDER / row.name
-                        self.segments.append(Segment(path, expected=row.file, verify=verify))
+                        self._opened.append(self._pool.take(row))
                     break
-                except CorruptionError:
+                except (CorruptionError, OutdatedError):
                     self._close_segments()
                     self._store.end_snapshot()
                     if attempt == _ATTEMPTS - 1 or self._store.state().generation == self.state.generation:
                         raise
+            self.segments: list[Segment] = [opened.segment for opened in self._opened]
             self._alive = [row.alive() for row in self.rows]
             self._dead = [row.dead_counts() for row in self.rows if row.dead is not None]
         except BaseException:
             self.close()
             raise
+
+    def _require_complete(self, folder: Path, noted: int) -> None:
+        require_generation(folder, self.state.generation, noted)
+        if (living := sum(row.living for row in self.rows)) != self.state.documents:
+            raise CorruptionError(
+                self._store.path,
+                f"its commit has {self.state.documents} documents, its segments {living}",
+                remedy="restore a snapshot, or try `lsr check DIR --repair`",
+            )
+
+    @property
+    def unverified_bytes(self) -> int:
+        """Bytes of segments whose checksums have not been compared in this process."""
+        return sum(opened.bytes for opened in self._opened if not opened.verified)
+
+    def verify(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Compare the checksums of all segments that were not yet; costs nothing where all were.
+
+        Raises `CorruptionError` for the first that is damaged.
+        """
+        for opened in self._opened:
+            opened.verify(stop)
 
     @property
     def generation(self) -> int:
@@ -82,9 +125,40 @@ class Snapshot:
             total[known] -= counts[places[known]]
         return total
 
-    def search(self, terms: NDArray[np.uint32], integers: NDArray[np.uint32], k: int) -> Top:
-        """See `search_segments`."""
-        return search_segments(self.segments, self._alive, terms, integers, k)
+    def search(
+        self,
+        terms: NDArray[np.uint32],
+        integers: NDArray[np.uint32],
+        k: int,
+        allowed: Sequence[NDArray[np.uint8]] | None = None,
+    ) -> Top:
+        """See `search_segments`; `allowed`, of `self.allowed`, leaves other documents out."""
+        for opened in self._opened:
+            opened.require_whole()
+        return search_segments(self.segments, self._alive if allowed is None else allowed, terms, integers, k)
+
+    def allowed(self, filter: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
+        """For each segment, uint8 ndarray of shape (documents,): 1 for live documents that the filter matches.
+
+        All documents are read for it, once a filter: the last few are kept. Raises `InvalidFilterError`.
+        """
+        wanted = compile_filter(filter)
+        key = repr(filter)
+        with self._lock:
+            if key not in self._filtered:
+                self._filtered[key] = self._bitmaps(self._store.matching(wanted))
+                if len(self._filtered) > _FILTERS_KEPT:
+                    del self._filtered[next(iter(self._filtered))]
+            return self._filtered[key]
+
+    def _bitmaps(self, ordinals: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        result = []
+        for row, segment in zip(self.rows, self.segments, strict=True):
+            low, high = np.searchsorted(ordinals, [row.first, row.last + 1])
+            bitmap = np.zeros(row.documents, np.uint8)
+            bitmap[segment.places(ordinals[low:high])] = 1
+            result.append(bitmap)
+        return result
 
     def impacts(self, ordinal: int, terms: NDArray[np.uint32]) -> NDArray[np.uint8]:
         """uint8 ndarray as long as `terms`: the impact of each in one document, which must be in this generation."""
@@ -123,8 +197,9 @@ class Snapshot:
             return {id: ordinal for id, (ordinal, _) in self._store.find(ids).items()}
 
     def _close_segments(self) -> None:
-        for segment in self.segments:
-            segment.close()
+        for opened in self._opened:
+            self._pool.release(opened)
+        self._opened = []
         self.segments = []
 
     def close(self) -> None:
