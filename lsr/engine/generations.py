@@ -1,6 +1,6 @@
 """The generation that an index shows: opened once, shared by all searches, closed when its last one has ended.
 
-Knows when to open a newer one, and that nothing is answered from bytes that were not compared. Knows nothing of queries.
+Knows when to open a newer one, and that nothing is answered from bytes that were not compared. Knows no queries.
 """
 
 from __future__ import annotations

@@ -152,12 +152,13 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `Index.check` found. `problems` is empty for a sound index; each names the file or row."""
+    """What `check_index` found. `problems` is empty for a sound index; each names the file or row."""
 
     documents: int
     segments: int
     problems: tuple[str, ...]
     repaired: tuple[str, ...] = ()
+    generation: int = 0
 
     @property
     def sound(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from lsr.errors import IndexStateError
 from lsr.index.segment import Segment
@@ -30,7 +31,8 @@ class OpenSegment:
         return self.segment._file.verified
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
+        """Of the file, in bytes."""
         return self.segment._file._size
 
     def verify(self, stop: Callable[[], bool] = lambda: False) -> None:
@@ -43,6 +45,10 @@ class OpenSegment:
         with self._lock:
             if not self.verified:
                 self.segment._file.verify(stop)
+
+    def reopen(self) -> IO[bytes]:
+        """The file as bytes, from a handle of its own; also where its name is gone."""
+        return self.segment._file.reopen()
 
     def require_whole(self) -> None:
         """Raise `CorruptionError` where the file has been cut short since it was opened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Snapshot:
     @property
     def unverified_bytes(self) -> int:
         """Bytes of segments whose checksums have not been compared in this process."""
-        return sum(opened.bytes for opened in self._opened if not opened.verified)
+        return sum(opened.size for opened in self._opened if not opened.verified)
 
     def verify(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Compare the checksums of all segments that were not yet; costs nothing where all were.
@@ -195,6 +195,25 @@ class Snapshot:
         """Ordinals of those ids that are there."""
         with self._lock:
             return {id: ordinal for id, (ordinal, _) in self._store.find(ids).items()}
+
+    def settings(self) -> dict[str, str]:
+        """What was fixed when the index was made."""
+        with self._lock:
+            return self._store.settings()
+
+    def copy_store(self, path: Path) -> None:
+        """Write this generation's store to a new file."""
+        with self._lock:
+            self._store.copy_to(path)
+
+    def open_file(self, row: SegmentRow) -> IO[bytes]:
+        """A segment's file, open for reading: its bytes are compared, and those that this generation has mapped.
+
+        It may have been merged away by name; the handle that the mapping keeps open leads to it still.
+        """
+        opened = self._opened[self.rows.index(row)]
+        opened.verify()
+        return opened.reopen()
 
     def _close_segments(self) -> None:
         for opened in self._opened:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import xxhash
@@ -225,6 +225,12 @@ class ArrayFile:
         """Raise `CorruptionError` where the file has another length than when it was opened: it was cut, or grew."""
         if (size := os.fstat(self._handle).st_size) != self._size:
             raise self._damaged(f"it has {size} bytes, when it was opened it had {self._size}")
+
+    def reopen(self) -> IO[bytes]:
+        """The file as bytes, also where it has lost its name; the position is shared by all handles of one opening."""
+        file = os.fdopen(os.dup(self._handle), "rb")
+        file.seek(0)
+        return file
 
     def verify(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Compare every checksum; `CorruptionError` names the first chunk that differs.

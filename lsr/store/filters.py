@@ -17,10 +17,10 @@ $lte`
 `$not`             one filter
 =================  ====================================================================================================
 
-A field is a key of the metadata; dots lead into nested objects (`author.name`), `\\.` is a dot of the key itself. `_id`,
-`title` and `text` are the document's own. A field that holds a list matches where any of its elements does; `$ne`,
-`$nin` and `$not` hold exactly where `$eq`, `$in` and the filter do not, so also where the field is missing. True and
-false are no numbers. The empty filter matches everything.
+A field is a key of the metadata; dots lead into nested objects (`author.name`), `\\.` is a dot of the key itself.
+`_id`, `title` and `text` are the document's own. A field that holds a list matches where any of its elements does;
+`$ne`, `$nin` and `$not` hold exactly where `$eq`, `$in` and the filter do not, so also where the field is missing. True
+and false are no numbers. The empty filter matches everything.
 
 Knows documents. Knows nothing of rows, ordinals or scores.
 """

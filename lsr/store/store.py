@@ -208,12 +208,9 @@ class Store:
 
     def matching(self, wanted: Callable[[Document], bool]) -> NDArray[np.int64]:
         """int64 ndarray, ascending: ordinals of the documents for which `wanted` is true; every document is read."""
-        found = []
         with self._explained():
-            for row in self._db.execute("SELECT ordinal, id, body, checksum FROM documents ORDER BY ordinal"):
-                if wanted(self._document(*row)):
-                    found.append(row[0])
-        return np.array(found, np.int64)
+            rows = self._db.execute("SELECT ordinal, id, body, checksum FROM documents ORDER BY ordinal")
+            return np.array([row[0] for row in rows if wanted(self._document(*row))], np.int64)
 
     def remove(self, ordinals: Sequence[int]) -> None:
         """Take documents and their vectors out."""
@@ -319,6 +316,12 @@ class Store:
                     found.append(self._damaged(f"the checksum of vector row {ordinal} does not match").message)
         return found
 
+    def ordinals(self, first: int = 0, last: int = MAX_ORDINAL) -> NDArray[np.int64]:
+        """int64 ndarray: ordinals of the live documents from `first` to `last`, ascending."""
+        select = "SELECT ordinal FROM vectors WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal"
+        with self._explained():
+            return np.array([row[0] for row in self._db.execute(select, (first, last))], np.int64)
+
     def count_documents(self) -> tuple[int, int]:
         """Rows of documents and rows of vectors; a sound store has as many of both."""
         with self._explained():
@@ -353,7 +356,7 @@ class Store:
         """The share of the main file's pages that hold nothing: what deleted rows have left."""
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
         (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-        return free / max(1, pages)
+        return int(free) / max(1, int(pages))
 
     def vacuum(self) -> None:
         """Write the file anew without the pages that hold nothing; needs room for a second one meanwhile."""
@@ -365,7 +368,6 @@ class Store:
         try:
             with closing(sqlite3.connect(path, isolation_level=None)) as target:
                 self._db.backup(target)
-                target.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:
             raise explain(error, path) from error
 
