@@ -15,7 +15,7 @@ from lsr.store.lock import WriterLock
 from lsr.store.records import SegmentRow
 from lsr.store.schema import LOCK_NAME
 from lsr.store.store import Store
-from lsr.store.witness import note_generation, noted_generation, require_generation
+from lsr.store.witness import Witness, read_witness, require_committed, write_witness
 
 
 def check_index(path: str | PathLike[str], *, repair: bool = False) -> CheckReport:
@@ -36,7 +36,7 @@ def check_index(path: str | PathLike[str], *, repair: bool = False) -> CheckRepo
     if found.lost:
         lock = WriterLock(folder / LOCK_NAME)
         try:
-            note_generation(folder, found.generation)
+            write_witness(folder, found.witness)
         finally:
             lock.release()
     with Index.open(folder, writable=True) as index:
@@ -56,24 +56,25 @@ class _Findings:
         self.damaged: dict[str, str] = {}
         self.documents = 0
         self.segments: list[SegmentRow] = []
-        self.generation = 0
+        self.witness = Witness(0, "")
 
     def report(self) -> CheckReport:
         problems = (*self.problems, *self.lost, *self.damaged.values())
-        return CheckReport(self.documents, len(self.segments), problems, (), self.generation)
+        return CheckReport(self.documents, len(self.segments), problems, (), self.witness.generation)
 
 
 def _inspect(folder: Path) -> _Findings:
     found = _Findings()
-    noted = noted_generation(folder)
+    noted = read_witness(folder)
     store = Store(folder, write=False)
     try:
         store.begin_snapshot()
         _inspect_store(store, found)
         try:
-            require_generation(folder, found.generation, noted)
+            require_committed(folder, found.witness, noted)
         except CorruptionError as error:
-            found.lost.append(error.message)
+            own = noted is not None and noted.index_id == found.witness.index_id
+            (found.lost if own else found.problems).append(error.message)
         _inspect_segments(folder, store, found)
     finally:
         store.end_snapshot()
@@ -86,9 +87,7 @@ def _inspect_store(store: Store, found: _Findings) -> None:
     found.problems += [f"{store.path}: {line}" for line in store.integrity()]
     found.documents, vectors = store.count_documents()
     try:
-        store.settings()
-        state, found.segments = store.state(), store.segments()
-        found.generation = state.generation
+        state, found.segments, found.witness = store.state(), store.segments(), store.witness()
         living = sum(row.living for row in found.segments)
         if len({found.documents, vectors, state.documents, living}) > 1:
             found.problems.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ from lsr.index.segment import Segment
 from lsr.store.filters import compile_filter
 from lsr.store.records import SegmentRow
 from lsr.store.store import Store
-from lsr.store.witness import noted_generation, require_generation
+from lsr.store.witness import Witness, read_witness, require_committed
 from lsr.vectors import SparseVectors
 
 #: A writer may drop a segment between our reading of the list and our opening of the file; then there is a newer list.
@@ -46,7 +47,7 @@ class Snapshot:
     """
 
     def __init__(self, folder: Path, pool: SegmentPool | None = None) -> None:
-        noted = noted_generation(folder)
+        noted = read_witness(folder)
         self._pool = pool or SegmentPool(folder)
         self._store = Store(folder, write=False)
         self._lock = threading.Lock()
@@ -75,8 +76,8 @@ class Snapshot:
             self.close()
             raise
 
-    def _require_complete(self, folder: Path, noted: int) -> None:
-        require_generation(folder, self.state.generation, noted)
+    def _require_complete(self, folder: Path, noted: Witness | None) -> None:
+        require_committed(folder, self._store.witness(), noted)
         if (living := sum(row.living for row in self.rows)) != self.state.documents:
             raise CorruptionError(
                 self._store.path,
@@ -184,6 +185,16 @@ class Snapshot:
             if batch is None:
                 return
             yield batch
+
+    def all_documents(self) -> Iterator[Document]:
+        """Every live document in the order of insertion."""
+        documents = self._store.all_documents()
+        while True:
+            with self._lock:
+                batch = list(islice(documents, 256))
+            if not batch:
+                return
+            yield from batch
 
     def distinct_terms(self) -> int:
         """How many terms occur in the segments, dead documents included."""

@@ -27,7 +27,7 @@ from lsr.store.records import SegmentRow, State
 from lsr.store.schema import SEGMENT_FOLDER
 from lsr.store.store import Store
 from lsr.store.terms import StoredTerms
-from lsr.store.witness import note_generation, noted_generation, require_generation
+from lsr.store.witness import read_witness, require_committed, write_witness
 
 log = logging.getLogger("lsr.engine")
 
@@ -76,7 +76,7 @@ class Writer:
         self._failure: Exception | None = None
         self._numbering = threading.Lock()
         state = store.state()
-        require_generation(folder, state.generation, noted_generation(folder))
+        require_committed(folder, store.witness(), read_witness(folder))
         self._next_segment = state.next_segment
         #: Number of the last generation that was committed, and how many segments it has.
         self.generation = state.generation
@@ -322,7 +322,7 @@ class Writer:
         self.generation = now = self._store.state().generation
         if now > generation:
             self._terms.keep()
-            note_generation(self._root, now)
+            write_witness(self._root, self._store.witness())
         else:
             self._terms.forget()
         live = {row.name for row in self._store.segments()}

@@ -18,6 +18,7 @@ from lsr.index.layout import MAX_ORDINAL
 from lsr.store.codec import checksum, decode_vectors, encode_vectors, matches, text_checksum
 from lsr.store.records import SegmentRow, State
 from lsr.store.schema import FILE_NAME, SEAL, connect, explain, settings_seal
+from lsr.store.witness import Witness
 from lsr.vectors import SparseVectors
 
 #: Rows that are read at a time where all are.
@@ -114,6 +115,10 @@ class Store:
         if SEAL in settings and settings.pop(SEAL) != settings_seal(settings):
             raise self._damaged("the checksum of its settings does not match")
         return settings
+
+    def witness(self) -> Witness:
+        """The generation that this connection sees, and the id of the index."""
+        return Witness(self.state().generation, self.settings().get("index_id", ""))
 
     def state(self) -> State:
         """The generation that this connection sees."""
