@@ -26,7 +26,7 @@ import xxhash
 
 from lsr.engine.snapshot import Snapshot
 from lsr.errors import IndexExistsError, SnapshotError
-from lsr.index.files import sync_folder
+from lsr.index.files import flush_to_device, sync_folder
 from lsr.store.durable import named_refusals
 from lsr.store.schema import FILE_NAME, SEGMENT_FOLDER
 
@@ -117,7 +117,7 @@ def _write(path: Path, snapshot: Snapshot, facts: dict[str, Any]) -> None:
             for handle in members.values():
                 handle.close()
         file.flush()
-        os.fsync(file.fileno())
+        flush_to_device(file.fileno())
 
 
 def _put(tar: tarfile.TarFile, name: str, handle: IO[bytes], size: int) -> None:
@@ -199,7 +199,7 @@ def _extract(archive: Path, whole: Path) -> None:
                     digest.update(piece)
                     file.write(piece)
                 file.flush()
-                os.fsync(file.fileno())
+                flush_to_device(file.fileno())
             if digest.hexdigest() != expected.pop(entry.name)["xxh3"]:
                 raise SnapshotError(f"{archive} is damaged: the checksum of {entry.name} does not match")
         if expected:

@@ -154,23 +154,20 @@ class Generations:
 
     def _take(self) -> _Held:
         """The current snapshot, taken; opened where there is none, or only one that is too old."""
-        if (held := self._taken()) is not None:
+        least = self._least  # what is committed from here on need not be seen by this search
+        if (held := self._taken(least)) is not None:
             return held
         with self._opening:
-            if (held := self._taken()) is not None:
-                return held
-            self._install(_Held(Snapshot(self._folder, self._pool)))
-            held = self._taken()
-        if held is None:
-            raise ReadOnlyIndexError(f"{self._folder} is closed", remedy="open it again")
-        return held
+            while (held := self._taken(least)) is None:
+                self._install(_Held(Snapshot(self._folder, self._pool)))
+            return held
 
-    def _taken(self) -> _Held | None:
+    def _taken(self, least: int) -> _Held | None:
         with self._guard:
             if self._closed:
                 raise ReadOnlyIndexError(f"{self._folder} is closed", remedy="open it again")
             held = self._current
-            if held is None or held.snapshot.generation < self._least:
+            if held is None or held.snapshot.generation < least:
                 return None
             held.take()
             return held

@@ -5,6 +5,7 @@ Knows how to write such a file durably and how to open it safely; knows nothing 
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -98,7 +99,7 @@ def write_arrays(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDAr
             file.seek(0)
             file.write(head + _DIGEST.pack(checksum))
             file.flush()
-            os.fsync(file.fileno())
+            flush_to_device(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -117,11 +118,21 @@ def _header(facts: Mapping[str, Any], sections: Mapping[str, Any], body_bytes: i
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
 
 
+def flush_to_device(handle: int) -> None:
+    """fsync. Where it fails, for whatever reason, it is EIO: the system may have dropped what it could not write, and
+    a second attempt would succeed without having written it.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise OSError(errno.EIO, f"flushing failed: {error.strerror}") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's own entries to the device: what was created or renamed in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        flush_to_device(handle)
     finally:
         os.close(handle)
 

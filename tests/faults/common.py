@@ -42,7 +42,7 @@ def document(id: str, version: int) -> Document:
 
 
 def content_of(index: Index) -> Content:
-    """Every document of the index by id, after a look whether each is what it should be and can be found by its word."""
+    """Every document of the index by id; each is what it should be and can be found by its word."""
     content = {}
     with index.snapshot() as snapshot:
         documents = list(snapshot.all_documents())

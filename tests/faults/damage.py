@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from faults.common import counted, document, fork_and_wait, require, scratch, warm_up, word
-
 from lsr import Index
 from lsr.engine.archive import create_snapshot, restore_snapshot
 from lsr.errors import LsrError
 
 #: Damage of one copy: changes the file at a path.
-Harm = Callable[[Path], None]
+Harm = Callable[[Path], object]
 
 
 def build(place: Path) -> None:
@@ -136,14 +135,16 @@ def _others(place: Path) -> Iterator[tuple[str, str, str, Harm]]:
         for cut in sorted({0, 1, 31, 100, size // 2, size * 9 // 10, size - 1} & set(range(size))):
             yield folder, name, f"cut_{kind}", lambda path, cut=cut: os.truncate(path, cut)  # type: ignore[misc]
         yield folder, name, f"missing_{kind}", Path.unlink
-        yield folder, name, f"longer_{kind}", lambda path: path.write_bytes(path.read_bytes() + b"\0" * 64) and None
+        yield folder, name, f"longer_{kind}", lambda path: path.write_bytes(path.read_bytes() + b"\0" * 64)
         if kind in ("store", "segment", "committed"):
             others = [place / "strange" / "store.sqlite", place / "strange" / "committed"]
-            others += sorted((place / "strange" / "segments").iterdir()) + sorted((place / folder / "segments").iterdir())
+            others += sorted((place / "strange" / "segments").iterdir()) + sorted(
+                (place / folder / "segments").iterdir()
+            )
             for other in others:
                 same_kind = other.name == name or (kind == "segment") == (other.suffix == ".seg")
                 if same_kind and other != place / folder / name:
-                    yield folder, name, f"exchanged_{kind}", lambda path, o=other: shutil.copy(o, path) and None  # type: ignore[misc]
+                    yield folder, name, f"exchanged_{kind}", lambda path, o=other: shutil.copy(o, path)  # type: ignore[misc]
         if kind == "segment":
 
             def other_version(path: Path) -> None:
@@ -154,7 +155,7 @@ def _others(place: Path) -> Iterator[tuple[str, str, str, Harm]]:
             yield folder, name, "version_segment", other_version
 
 
-def run(flips: int, seed: int = 5) -> dict[str, Any]:
+def run(flips: int, others: float = 1.0, seed: int = 5) -> dict[str, Any]:
     rng = random.Random(seed)
     totals: Counter[str] = Counter()
     by_kind: dict[str, Counter[str]] = {}
@@ -168,7 +169,7 @@ def run(flips: int, seed: int = 5) -> dict[str, Any]:
                 expected[folder] = ask(index)
             shutil.rmtree(place / "sound")
         expected[""] = expected["closed"]
-        cases = [*_flips(place, flips, rng), *_others(place)]
+        cases = [*_flips(place, flips, rng), *(case for case in _others(place) if rng.random() < others)]
         log = place / "outcomes"
         for start in range(0, len(cases), 25):
             log.write_text("")
@@ -191,7 +192,10 @@ def run(flips: int, seed: int = 5) -> dict[str, Any]:
             status = fork_and_wait(some)
             lines = log.read_text().splitlines()
             size = len(cases[start : start + 25])
-            require(status == 0 and len(lines) == size, f"a process ended with {status} at {cases[start + len(lines) - 1 :][:2]}")
+            require(
+                status == 0 and len(lines) == size,
+                f"a process ended with {status} at {cases[start + len(lines) - 1 :][:2]}",
+            )
             for line in lines:
                 kind, outcome, where = line.split(" ", 2)
                 totals[outcome] += 1

@@ -20,7 +20,19 @@ from faults.common import FaultFound, counted, fork, require, scratch, warm_up
 from faults.script import WRITES, judge, play, prepare, step_name, worlds
 
 #: Calls that change what is on the device.
-CALLS = ("fsync", "fdatasync", "rename", "write", "pwrite64", "unlink", "ftruncate", "link", "symlink", "mkdir", "rmdir")
+CALLS = (
+    "fsync",
+    "fdatasync",
+    "rename",
+    "write",
+    "pwrite64",
+    "unlink",
+    "ftruncate",
+    "link",
+    "symlink",
+    "mkdir",
+    "rmdir",
+)
 #: Those that a device can fail at, with the errors that they then give.
 FAILING = {
     "EIO": ("fsync", "fdatasync", "write", "pwrite64", "rename", "unlink", "ftruncate", "link"),
@@ -95,7 +107,9 @@ def run(share: float = 1.0, seed: int = 2, mode: str = "all") -> dict[str, Any]:
         shutil.copytree(template, root / "first", symlinks=True)
         calls = count_calls(root / "first")
         cases = [("KILL", name, n) for name in CALLS for n in range(1, calls[name] + 1)]
-        cases += [(error, name, n) for error, names in FAILING.items() for name in names for n in range(1, calls[name] + 1)]
+        cases += [
+            (error, name, n) for error, names in FAILING.items() for name in names for n in range(1, calls[name] + 1)
+        ]
         cases = [case for case in cases if mode in ("all", case[0])]
         chosen = [case for case in cases if share >= 1 or rng.random() < share]
         for number, (fault, name, n) in enumerate(chosen):
