@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from lsr.errors import LsrError
@@ -46,8 +47,10 @@ class Document:
 
     def to_json(self) -> str:
         """One line of JSON, `{"_id", "title", "text", …metadata}`; `from_json` gives an equal document back."""
-        record = {"_id": self.id, "title": self.title, "text": self.text, "metadata": self.metadata}
-        return _JSON.encode(record)
+        # Put together by hand, as `json.dumps` would write it: most documents have texts and little else.
+        metadata = _JSON.encode(self.metadata) if self.metadata else "{}"
+        texts = f'"_id":{_quoted(self.id)},"title":{_quoted(self.title)},"text":{_quoted(self.text)}'
+        return f'{{{texts},"metadata":{metadata}}}'
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Document:

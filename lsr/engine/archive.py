@@ -134,6 +134,13 @@ def _digest(handle: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
+def next_name(index: str | PathLike[str]) -> str:
+    """What a snapshot of the newest generation may be called: the index's name and the generation."""
+    folder = Path(index).resolve()
+    with closing(Snapshot(folder)) as snapshot:
+        return f"{folder.name}-{snapshot.generation:08d}"
+
+
 def read_snapshot(archive: str | PathLike[str]) -> SnapshotInfo:
     """What an archive says of itself; its contents are not compared.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lsr.engine.merging import Plan, plan_merge
+from lsr.engine.merging import Plan, plan_merge, plan_tail
 from lsr.engine.writer import Writer
 from lsr.errors import LsrError
-from lsr.store.records import SegmentRow
+from lsr.store.records import SegmentRow, State
 from lsr.store.store import Store
 
 log = logging.getLogger("lsr.engine")
@@ -25,6 +25,8 @@ log = logging.getLogger("lsr.engine")
 MOST_SEGMENTS = 48
 #: Bytes of the write-ahead log from which it is moved into the store's file.
 LOG_BYTES = 16 << 20
+#: After so many seconds without a commit the last small segments are joined too, for at most so large a share of time.
+QUIET, SHARE = 0.5, 0.1
 
 
 class Merger:
@@ -39,6 +41,8 @@ class Merger:
         self._busy = False
         self._ending = False
         self._abandon = False
+        self._hurry = 0
+        self._tail_at = 0.0
         #: Exchanges so far, and the longest of them: what a writer may have waited for, in seconds.
         self.merges = 0
         self.longest_exchange = 0.0
@@ -53,12 +57,18 @@ class Merger:
             self._condition.notify_all()
 
     def settle(self, segments: Callable[[], int] | None = None) -> None:
-        """Wait until nothing is due; with `segments`, only until there are no more than `MOST_SEGMENTS`."""
+        """Wait until nothing is due, small segments included; with `segments`, only until there are `MOST_SEGMENTS`."""
         with self._condition:
-            while self._thread is not None and self._thread.is_alive() and (self._due or self._busy):
-                if segments is not None and segments() <= MOST_SEGMENTS:
-                    return
-                self._condition.wait(0.05 if segments is not None else None)
+            hurry = segments is None
+            self._hurry += hurry
+            self._condition.notify_all()
+            try:
+                while self._thread is not None and self._thread.is_alive() and (self._due or self._busy):
+                    if segments is not None and segments() <= MOST_SEGMENTS:
+                        return
+                    self._condition.wait(0.05 if segments is not None else None)
+            finally:
+                self._hurry -= hurry
 
     def close(self, *, finish: bool = True) -> None:
         """End the thread: after what is due where `finish`, else as soon as it can be."""
@@ -95,19 +105,39 @@ class Merger:
             while not self._abandon:
                 if store.log_bytes() > LOG_BYTES:
                     self._writer.checkpoint()
-                store.begin_snapshot()
-                try:
-                    plan = plan_merge(store.segments(), store.state())
-                    if plan is None:
-                        return
-                    merged = self._writer.build_aside(plan, store, lambda: not self._abandon)
-                finally:
-                    store.end_snapshot()
-                self._exchange(plan, merged)
-                with self._condition:
-                    self._condition.notify_all()
+                if not self._merge(store, plan_merge):
+                    break
+            if self._is_quiet():
+                began = time.monotonic()
+                if self._merge(store, plan_tail):
+                    self._tail_at = time.monotonic() + (time.monotonic() - began) / SHARE
         finally:
             store.close()
+
+    def _merge(self, store: Store, choose: Callable[[Sequence[SegmentRow], State], Plan | None]) -> bool:
+        """Do what `choose` chooses; False where that is nothing."""
+        store.begin_snapshot()
+        try:
+            plan = choose(store.segments(), store.state())
+            if plan is None:
+                return False
+            merged = self._writer.build_aside(plan, store, lambda: not self._abandon)
+        finally:
+            store.end_snapshot()
+        self._exchange(plan, merged)
+        with self._condition:
+            self._condition.notify_all()
+        return True
+
+    def _is_quiet(self) -> bool:
+        """Wait for a while without commits, and until the small segments may be joined again; False where one comes."""
+        with self._condition:
+            until = max(time.monotonic() + QUIET, self._tail_at)
+            while not (self._due or self._ending):
+                if self._hurry or (left := until - time.monotonic()) <= 0:
+                    return True
+                self._condition.wait(left)
+            return False
 
     def _exchange(self, plan: Plan, merged: SegmentRow | None) -> None:
         started = time.perf_counter()

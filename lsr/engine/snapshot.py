@@ -26,6 +26,8 @@ from lsr.vectors import SparseVectors
 _ATTEMPTS = 5
 #: Filters whose documents a generation remembers.
 _FILTERS_KEPT = 8
+#: Queries from which on a table of all document frequencies pays, and the highest term that it may have.
+_OFTEN, _LARGEST_TABLE = 4, 4_000_000
 
 
 class Snapshot:
@@ -53,6 +55,8 @@ class Snapshot:
         self._lock = threading.Lock()
         self._opened: list[OpenSegment] = []
         self._text_frequencies: NDArray[np.int64] | None = None
+        self._frequencies: NDArray[np.int64] | None = None
+        self._asked = 0
         self._filtered: dict[str, list[NDArray[np.uint8]]] = {}
         try:
             for attempt in range(_ATTEMPTS):
@@ -116,6 +120,12 @@ class Snapshot:
 
     def document_frequencies(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
         """int64 ndarray as long as `terms`: live documents that are indexed with each."""
+        if self._frequencies is not None:
+            known = terms < len(self._frequencies)
+            return np.where(known, self._frequencies[np.where(known, terms, 0)], 0)
+        self._asked += 1
+        if self._asked == _OFTEN:
+            self._frequencies = self._all_frequencies()
         total = np.zeros(len(terms), np.int64)
         for segment in self.segments:
             total += segment.document_frequencies(terms)
@@ -125,6 +135,18 @@ class Snapshot:
             known[known] = dead_terms[places[known]] == terms[known]
             total[known] -= counts[places[known]]
         return total
+
+    def _all_frequencies(self) -> NDArray[np.int64] | None:
+        """int64 ndarray by term, of the living; None where terms are too far apart for a table."""
+        highest = max((int(segment.terms[-1]) for segment in self.segments if len(segment.terms)), default=0)
+        if highest > _LARGEST_TABLE:
+            return None
+        table = np.zeros(highest + 1, np.int64)
+        for segment in self.segments:
+            table[segment.terms] += segment.frequencies
+        for terms, counts in self._dead:
+            table[terms] -= counts
+        return table
 
     def search(
         self,

@@ -113,6 +113,7 @@ class Writer:
         Gives room that deleted rows have left back to the device where it is a quarter of the store and more.
         """
         with self._queue.turn:
+            self._require_working()
             state, rows = self._store.state(), self._store.segments()
             exact = self._calibrated(self._measured(state))
             if len(rows) > 1 or any(row.dead is not None for row in rows) or exact != state:
@@ -298,10 +299,7 @@ class Writer:
     @contextmanager
     def _transaction(self, written: Sequence[str] = ()) -> Iterator[None]:
         """A transaction over store and segment files: what the block writes is kept with the commit or removed."""
-        if self._failure is not None:
-            raise WriterStoppedError(
-                f"{self._root} takes no more writes: {self._failure}", remedy="close it and open it again"
-            ) from self._failure
+        self._require_working()
         self._written = list(written)
         before, generation = self._store.segments(), self._store.state().generation
         try:
@@ -341,6 +339,12 @@ class Writer:
         with self._numbering:
             state = dataclasses.replace(state, generation=state.generation + 1, next_segment=self._next_segment)
         self._store.put_state(state)
+
+    def _require_working(self) -> None:
+        if self._failure is not None:
+            raise WriterStoppedError(
+                f"{self._root} takes no more writes: {self._failure}", remedy="close it and open it again"
+            ) from self._failure
 
     def _stop(self, error: Exception) -> None:
         log.error("no more writes to %s until it is opened again: %s", self._root, error)

@@ -82,6 +82,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         workers.close()
+        for one in served.values():
+            one.close()
 
     app = FastAPI(
         title="lsr",
@@ -203,7 +205,12 @@ def _add_search(app: FastAPI, served: Mapping[str, ServedIndex], workers: Worker
                 row = {int(term): weight for term, weight in wanted.vector.items()}
                 vector = SparseVectors.from_dicts([row], index.encoder.dim)
             answer = index.search(
-                wanted.query, vector=vector, fingerprint=wanted.fingerprint, k=wanted.k, explain=wanted.explain
+                wanted.query,
+                vector=vector,
+                fingerprint=wanted.fingerprint,
+                k=wanted.k,
+                explain=wanted.explain,
+                filter=wanted.filter,
             )
         except LsrError as error:
             raise from_lsr_error(error, field=field) from error

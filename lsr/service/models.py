@@ -97,6 +97,9 @@ class SearchRequest(Strict):
     """How many hits at most."""
     explain: bool = False
     """Whether each hit lists what each term of the query adds to its score."""
+    filter: dict[str, JsonValue] | None = None
+    """Find only documents whose metadata it matches, for example `{"year": {"$gte": 2000}, "place": "Oslo"}`: fields
+    (dots lead into objects) with a value or `$eq $ne $in $nin $gt $gte $lt $lte $exists`, and `$and $or $not`."""
 
 
 class TermContribution(Strict):
@@ -195,6 +198,10 @@ class IndexInfo(Strict):
     store_bytes: int
     segment_bytes: int
     segments: list[SegmentInfo]
+    deleted: int
+    """Deleted documents whose postings are still in segments; merging drops them."""
+    deleted_share: float
+    """Of all documents in the segments, from 0 to 1."""
 
 
 class IndexSummary(Strict):

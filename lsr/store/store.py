@@ -305,7 +305,8 @@ class Store:
 
     def interrupt(self) -> None:
         """End what another thread does with this connection."""
-        self._db.interrupt()
+        with suppress(sqlite3.ProgrammingError):  # it may have ended, and closed it, by itself
+            self._db.interrupt()
 
     def damaged_rows(self) -> list[str]:
         """A sentence for each row of documents or vectors whose checksum does not match."""

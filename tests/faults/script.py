@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from faults.common import Content, FaultFound, content_of, document, recovered, require
-
 from lsr import Index
 from lsr.engine import merger, merging
 from lsr.engine.aliases import set_alias
@@ -86,11 +85,11 @@ def _archive(place: Path) -> None:
 
 
 def _merge(index: Index) -> None:
-    merging.FANOUT, merger.LOG_BYTES = 3, 0
+    merging.FANOUT, merger.LOG_BYTES, merger.QUIET = 3, 0, 0.0
     try:
         index._merger._work()  # type: ignore[union-attr]
     finally:
-        merging.FANOUT, merger.LOG_BYTES = 8, 16 << 20
+        merging.FANOUT, merger.LOG_BYTES, merger.QUIET = 4, 16 << 20, 0.5
 
 
 def worlds() -> list[World]:
