@@ -113,6 +113,9 @@ class Generations:
         except LsrError as error:
             if not self._closed:
                 self._damage = error
+        except Exception:
+            if not self._closed:  # else it was interrupted
+                raise
 
     @contextmanager
     def hold(self) -> Iterator[Snapshot]:

@@ -215,7 +215,7 @@ def test_ready_vectors_are_checked(tmp_path: Path) -> None:
         assert len(index) == 2
 
 
-def test_merging_keeps_what_died_meanwhile_dead(tmp_path: Path) -> None:
+def test_merging_keeps_what_died_meanwhile_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Index.create(tmp_path / "index", encoder="bm25") as index:
         merger, writer = index._merger, index._writer
         assert merger is not None
@@ -228,11 +228,11 @@ def test_merging_keeps_what_died_meanwhile_dead(tmp_path: Path) -> None:
 
         def build_while_others_delete(*arguments: Any) -> Any:
             merged = build(*arguments)
-            writer.build_aside = build  # type: ignore[method-assign]
+            monkeypatch.setattr(writer, "build_aside", build)
             index.delete(["0-5", "1-1", "3-29"])
             return merged
 
-        writer.build_aside = build_while_others_delete  # type: ignore[method-assign]
+        monkeypatch.setattr(writer, "build_aside", build_while_others_delete)
         expected = {hit.id for hit in index.search("fish", k=200).hits} - {"0-5", "1-1", "3-29"}
         wake()
         index.settle()
