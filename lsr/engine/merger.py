@@ -102,12 +102,12 @@ class Merger:
     def _work(self) -> None:
         store = Store(self._folder, write=False)
         try:
-            while not self._abandon:
+            while not (self._abandon or self._writer.stopped):
                 if store.log_bytes() > LOG_BYTES:
                     self._writer.checkpoint()
                 if not self._merge(store, plan_merge):
                     break
-            if self._is_quiet():
+            if not self._writer.stopped and self._is_quiet():
                 began = time.monotonic()
                 if self._merge(store, plan_tail):
                     self._tail_at = time.monotonic() + (time.monotonic() - began) / SHARE

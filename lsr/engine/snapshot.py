@@ -167,12 +167,15 @@ class Snapshot:
         """
         wanted = compile_filter(filter)
         key = repr(filter)
+        if (known := self._filtered.get(key)) is not None:
+            return known
+        ordinals = np.array([ordinal for ordinal, document in self._scan() if wanted(document)], np.int64)
+        found = self._bitmaps(ordinals)
         with self._lock:
-            if key not in self._filtered:
-                self._filtered[key] = self._bitmaps(self._store.matching(wanted))
-                if len(self._filtered) > _FILTERS_KEPT:
-                    del self._filtered[next(iter(self._filtered))]
-            return self._filtered[key]
+            self._filtered[key] = found
+            if len(self._filtered) > _FILTERS_KEPT:
+                del self._filtered[next(iter(self._filtered))]
+        return found
 
     def _bitmaps(self, ordinals: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         result = []
@@ -210,7 +213,11 @@ class Snapshot:
 
     def all_documents(self) -> Iterator[Document]:
         """Every live document in the order of insertion."""
-        documents = self._store.all_documents()
+        return (document for _, document in self._scan())
+
+    def _scan(self) -> Iterator[tuple[int, Document]]:
+        """Every live document with its ordinal; other threads get at the store in between."""
+        documents = self._store.scan()
         while True:
             with self._lock:
                 batch = list(islice(documents, 256))

@@ -90,6 +90,11 @@ class Writer:
         """Change the index by `work`, with whatever other threads want at the same time."""
         return self._queue.run(work)
 
+    @property
+    def stopped(self) -> bool:
+        """True after a failure of the device: nothing is written any more."""
+        return self._failure is not None
+
     def unusable(self) -> set[str]:
         """Names of live segments that are damaged, or of another version of the format: all of them are read."""
         with self._queue.turn:

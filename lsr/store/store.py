@@ -213,9 +213,7 @@ class Store:
 
     def matching(self, wanted: Callable[[Document], bool]) -> NDArray[np.int64]:
         """int64 ndarray, ascending: ordinals of the documents for which `wanted` is true; every document is read."""
-        with self._explained():
-            rows = self._db.execute("SELECT ordinal, id, body, checksum FROM documents ORDER BY ordinal")
-            return np.array([row[0] for row in rows if wanted(self._document(*row))], np.int64)
+        return np.array([ordinal for ordinal, document in self.scan() if wanted(document)], np.int64)
 
     def remove(self, ordinals: Sequence[int]) -> None:
         """Take documents and their vectors out."""
@@ -236,11 +234,15 @@ class Store:
                 raise self._damaged(f"document row {ordinal} is missing")
         return [found[ordinal] for ordinal in ordinals]
 
-    def all_documents(self) -> Iterator[Document]:
-        """Every live document in the order of insertion."""
+    def scan(self) -> Iterator[tuple[int, Document]]:
+        """Every live document with its ordinal, in the order of insertion."""
         with self._explained():
             for row in self._db.execute("SELECT ordinal, id, body, checksum FROM documents ORDER BY ordinal"):
-                yield self._document(*row)
+                yield row[0], self._document(*row)
+
+    def all_documents(self) -> Iterator[Document]:
+        """Every live document in the order of insertion."""
+        return (document for _, document in self.scan())
 
     def ids(self, ordinals: Sequence[int]) -> list[str]:
         """The ids at these ordinals, in this order; cheaper than the documents."""

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,7 +85,9 @@ def scratch() -> Iterator[Path]:
 
 def fork(work: Callable[[], None]) -> int:
     """Run `work` in a child that ends with it, by exit code 0, or by 1 where it raises; the child's process id."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads: the child makes its own
+        pid = os.fork()
     if pid:
         return pid
     code = 1
