@@ -58,9 +58,10 @@ def line_in(path: Path) -> str:
 
 
 def stamp(path: Path) -> None:
-    """Write the line anew, before the first import."""
-    head, rest = _LINE.sub("", path.read_text()).split("from __future__ import annotations\n\n", 1)
-    path.write_text(f"{head}from __future__ import annotations\n\n{line_for(path)}{rest.lstrip()}")
+    """Write the line anew, before the first import, where it is another."""
+    if line_in(path) != line_for(path):
+        head, rest = _LINE.sub("", path.read_text()).split("from __future__ import annotations\n\n", 1)
+        path.write_text(f"{head}from __future__ import annotations\n\n{line_for(path)}{rest.lstrip()}")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from numba import njit
 from lsr.index.kernels import list_kind
 from lsr.index.layout import BLOCK, DENSE, PLAIN, ROW
 
-#: Lists of fewer postings are bounded posting by posting, without a row.
-_SHORT = 192
+#: Lists are left out of bounds when all of them together add at most the 2^-5th part of what is needed.
+_SLACK = 5
 
 # Costs in picoseconds, measured on one machine; they decide between ways that give the same result.
 _PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 420, 380, 700_000, 45
 _SCAN_DOCUMENT = 110
 _FIND = 22_000
 _DENSE_BLOCK, _SPAN_BLOCK = 5_000, 12_000
-_ROW_COST, _ROW_POSTING = 110_000, 650
+_ROW_COST, _BOUND_POSTING = 150_000, 1_300
 
 
 @njit(cache=True, nogil=True)
@@ -37,33 +37,29 @@ def add_row(bounds: np.ndarray, row: np.ndarray, weight: int, shift: int) -> Non
 
 
 @njit(cache=True, nogil=True)
-def add_short(bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
-    """The same for a short plain list: the greatest impact of each run of postings in one block."""
+def add_postings(
+    bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int, before: np.ndarray
+) -> None:
+    """The same for a plain list, posting by posting. `before`, a number a block, is all 0 before and after."""
     up = (1 << shift) - 1
-    p = 0
-    while p < len(ids):
+    for p in range(len(ids)):
         block = ids[p] // BLOCK
-        best = impacts[p]
-        p += 1
-        while p < len(ids) and ids[p] // BLOCK == block:
-            best = max(best, impacts[p])
-            p += 1
-        bounds[block] += (weight * best + up) >> shift
+        more = max(0, ((weight * np.int64(impacts[p]) + up) >> shift) - np.int64(before[block]))
+        bounds[block] += more
+        before[block] += more
+    for p in range(len(ids)):
+        before[ids[p] // BLOCK] = 0
 
 
 @njit(cache=True, nogil=True)
-def make_row(row: np.ndarray, data: np.ndarray, data16: np.ndarray, at: int, count: int, documents: int) -> None:
-    """The row of bounds of a list that has none in the file."""
-    row[:] = 0
-    if list_kind(count, documents) == DENSE:
-        for i in range(documents):
-            row[i // BLOCK] = max(row[i // BLOCK], data[at + i])
-        return
-    ids = data16[at >> 1 : (at >> 1) + count]
-    impacts = data[at + 2 * count : at + 3 * count]
-    for p in range(len(ids)):
-        block = ids[p] // BLOCK
-        row[block] = max(row[block], impacts[p])
+def add_whole(bounds: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
+    """The same for a dense list."""
+    up = (1 << shift) - 1
+    for block in range(len(bounds)):
+        best = impacts[block * BLOCK]
+        for i in range(block * BLOCK + 1, (block + 1) * BLOCK):
+            best = max(best, impacts[i])
+        bounds[block] += (weight * np.int64(best) + up) >> shift
 
 
 @njit(cache=True, nogil=True)
@@ -175,71 +171,56 @@ def bound_blocks(
     rows: np.ndarray,
     row_data: np.ndarray,
     weights: np.ndarray,
+    priority: np.ndarray,
     shift: int,
     documents: int,
     needed: int,
     bounds: np.ndarray,
-    scratch: np.ndarray,
     rest_of_rows: np.ndarray,
-    pending: np.ndarray,
+    before: np.ndarray,
     cost: np.ndarray,
 ) -> int:
     """Bounds of all blocks of a superblock; returns how many reach `needed`.
 
-    Lists with a row are added first, and short lists. The others are read, those that say most for their length first,
-    only while that can be worth it: what they add at most, their peak, is else added to every block. `rest_of_rows`
-    becomes the part of the lists with a row. `cost[0]` is raised by what was spent.
+    Lists with a row are added first. The others are read in the order of `priority`, term numbers, until what is left
+    is a small part of what is needed; what that adds at most, its peaks, is added to every block. `rest_of_rows`
+    becomes the part of the lists with a row. `before` is a buffer of 0s, `cost[0]` is raised by what was spent.
     """
     up = (1 << shift) - 1
     bounds[:] = 0
-    n_pending = 0
     rest = np.int64(0)
     for j in range(len(weights)):
-        count = np.int64(lengths[j])
-        if count == 0:
+        if lengths[j] == 0:
             continue
         if rows[j] >= 0:
             at = np.int64(rows[j]) * ROW
             add_row(bounds, row_data[at : at + len(bounds)], weights[j], shift)
             cost[0] += _ROW_COST
+        else:
+            rest += (np.int64(weights[j]) * np.int64(greatest[j]) + up) >> shift
     rest_of_rows[: len(bounds)] = bounds
-    for j in range(len(weights)):
+    read = 0
+    for j in priority:
         count = np.int64(lengths[j])
         if count == 0 or rows[j] >= 0:
             continue
-        if count < _SHORT and list_kind(count, documents) == PLAIN:
-            at = starts[j]
-            ids = data16[at >> 1 : (at >> 1) + count]
-            add_short(bounds, ids, data[at + 2 * count : at + 3 * count], np.int64(weights[j]), shift)
-            cost[0] += count * 2_000
-        else:
-            rest += (np.int64(weights[j]) * np.int64(greatest[j]) + up) >> shift
-            pending[n_pending] = j
-            n_pending += 1
-    while True:
-        if greatest_bound(bounds) + rest < needed:
-            return 0
-        live = count_live(bounds, max(1, needed - rest)) if needed > rest else len(bounds)
-        if n_pending == 0:
-            return live
-        best = 0
-        for i in range(1, n_pending):
-            a, b = pending[i], pending[best]
-            # greater weight × peak for each posting, without a division
-            left = np.int64(weights[a]) * np.int64(greatest[a]) * np.int64(lengths[b])
-            if left > np.int64(weights[b]) * np.int64(greatest[b]) * np.int64(lengths[a]):
-                best = i
-        j = pending[best]
-        count = np.int64(lengths[j])
-        price = _ROW_COST * 2 + count * _ROW_POSTING
-        if live_cost(lengths, documents, live) <= price:
+        if rest <= needed >> _SLACK:
             break
-        make_row(scratch, data, data16, starts[j], count, documents)
-        add_row(bounds, scratch[: len(bounds)], weights[j], shift)
-        cost[0] += price
-        rest -= (np.int64(weights[j]) * np.int64(greatest[j]) + up) >> shift
-        n_pending -= 1
-        pending[best] = pending[n_pending]
+        if read & 3 == 0 and greatest_bound(bounds) + rest < needed:
+            return 0
+        read += 1
+        at = starts[j]
+        weight = np.int64(weights[j])
+        if list_kind(count, documents) == PLAIN:
+            ids = data16[at >> 1 : (at >> 1) + count]
+            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift, before)
+            cost[0] += count * _BOUND_POSTING
+        else:  # dense: what is spanned has a row
+            add_whole(bounds, data[at : at + len(bounds) * BLOCK], weight, shift)
+            cost[0] += documents * _DENSE_DOCUMENT
+        rest -= (weight * np.int64(greatest[j]) + up) >> shift
+    if greatest_bound(bounds) + rest < needed:
+        return 0
     for i in range(len(bounds)):
         bounds[i] += np.uint16(rest)
-    return live
+    return count_live(bounds, needed) if needed <= 65535 else 0

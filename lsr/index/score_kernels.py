@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 1f74adfe, intrinsics.py 9bdb35e1, kernels.py dadfc0bd, layout.py badaed2f
+# Compiled in: block_kernels.py 7dc8ce4d, intrinsics.py 9bdb35e1, kernels.py dadfc0bd, layout.py badaed2f
 import numpy as np
 from numba import njit
 

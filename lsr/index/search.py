@@ -75,7 +75,7 @@ class _Buffers(threading.local):
             np.zeros(SUPERBLOCK // GROUP, np.uint16),
             np.zeros(SUPERBLOCK // GROUP, np.uint32),
             np.zeros(BUCKETS, np.int64),
-            np.zeros(ROW, np.uint8),
+            np.zeros(ROW, np.uint16),
             np.zeros(ROW, np.uint16),
             np.zeros(ROW, np.uint16),
         )
@@ -231,7 +231,14 @@ class _SegmentSearch:
         self.visits = visits[: planned >> 8]
         heavy = len(weights) > 0 and int(weights.max()) > _MAX_PRUNED_WEIGHT
         self._shift = -1 if heavy or planned & 255 > _MAX_SHIFT else planned & 255
+        self._priority = self._prioritised()
         self._allowed = self._allowed_blocks()
+
+    def _prioritised(self) -> NDArray[np.int32]:
+        """Numbers of the terms, by what a posting of each can add at most, falling."""
+        peaks = self._greatest.reshape(-1, len(self._weights)).max(axis=0, initial=0)
+        frequencies = self._lengths.reshape(-1, len(self._weights)).sum(axis=0)
+        return np.argsort(-(peaks * self._weights / np.maximum(frequencies, 1)), kind="stable").astype(np.int32)
 
     def _allowed_blocks(self) -> NDArray[np.uint8]:
         """A byte a block, 0 where nobody may be found; empty where few blocks are so."""
@@ -276,6 +283,7 @@ class _SegmentSearch:
                 self._greatest,
                 self._rows,
                 self._weights,
+                self._priority,
                 self._shift,
                 self._living,
                 self._allowed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 1f74adfe, kernels.py dadfc0bd, layout.py badaed2f, score_kernels.py f80eed79
+# Compiled in: block_kernels.py 7dc8ce4d, kernels.py dadfc0bd, layout.py badaed2f, score_kernels.py 5e553899
 import numpy as np
 from numba import njit, types
 
@@ -14,7 +14,7 @@ from lsr.index.block_kernels import (
     live_cost,
     scan_cost,
 )
-from lsr.index.kernels import _i4_out, _i8, _i8_out, _u1, _u1_out, _u2, _u4, scan_superblock
+from lsr.index.kernels import _i4_out, _i8, _i8_out, _u1, _u2, _u4, scan_superblock
 from lsr.index.layout import AUTO, BLOCK, ROW, SCAN, SUPERBLOCK
 from lsr.index.score_kernels import collect_blocks, score_blocks
 
@@ -25,8 +25,8 @@ _u4_out = types.Array(types.uint32, 1, "C")
 #: Blocks that are scored first, those with the greatest bounds, to raise the threshold for the others.
 _FIRST = 24
 
-#: Superblocks that are scanned before pruning is tried again, where it did not pay.
-_PAUSE = 12
+#: Superblocks that are scanned at most before pruning is tried again, where it did not pay.
+_PATIENCE = 16
 
 
 @njit(cache=True, nogil=True)
@@ -53,9 +53,9 @@ def needed_bound(threshold: int, raised: int, shift: int) -> int:
 
 @njit(
     types.int64(
-        _u1, _u2, _u1, types.int64, _i8, _i8, _i4, _i4, _i4, _u4, types.int64, _u1, _u1, _u4, types.int64,
+        _u1, _u2, _u1, types.int64, _i8, _i8, _i4, _i4, _i4, _u4, _i4, types.int64, _u1, _u1, _u4, types.int64,
         types.int64, types.int64, types.int64, types.int64, types.int64,
-        _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _u1_out, _u2_out, _u2_out, _u2_out, _u2_out, _i8_out, _i4_out,
+        _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _u2_out, _u2_out, _u2_out, _u2_out, _u2_out, _i8_out, _i4_out,
         _i8_out, _i8_out, types.int64, _i8_out,
     ),
     cache=True, nogil=True,
@@ -71,6 +71,7 @@ def search_superblocks(
     greatest: np.ndarray,
     rows: np.ndarray,
     weights: np.ndarray,
+    priority: np.ndarray,
     shift: int,
     alive: np.ndarray,
     allowed: np.ndarray,
@@ -86,7 +87,7 @@ def search_superblocks(
     maxima16: np.ndarray,
     maxima32: np.ndarray,
     counts: np.ndarray,
-    scratch: np.ndarray,
+    before: np.ndarray,
     live: np.ndarray,
     kept: np.ndarray,
     bounds: np.ndarray,
@@ -109,6 +110,8 @@ def search_superblocks(
     starts, lengths, greatest, rows
         As `locate` fills them.
     weights : uint32 ndarray; those of pruned queries are 255 at most
+    priority : int32 ndarray
+        Numbers of terms, those first that say most of a block for their length.
     shift : int
         Of the bounds (see block_kernels.py); below 0 where bounds would overflow: everything is scanned then.
     alive : uint8 ndarray, empty or a byte a document
@@ -133,103 +136,111 @@ def search_superblocks(
     """
     width = len(weights)
     spent = np.zeros(1, np.int64)
-    pause = 0
+    pause, patience = 0, 1
     bests[:] = 0
-    waiting = 0
-    for n in range(len(visits)):
-        s = visits[n]
-        own = slice(s * width, (s + 1) * width)
-        own_starts, own_lengths, own_greatest, own_rows = starts[own], lengths[own], greatest[own], rows[own]
-        bound = superblock_bound(weights, own_greatest)
-        threshold = reached(heap, size, floor, shared)
-        if bound * 1024 < threshold * raise_superblock:
-            work[3] += 1
-            continue
-        if work[0] >= budget:
-            work[6] += 1
-            continue
-        first = s * SUPERBLOCK
-        documents = min(np.int64(SUPERBLOCK), n_docs - first)
-        prune = shift >= 0 and strategy != SCAN
-        if prune and strategy == AUTO and len(allowed) == 0:
-            if size < len(heap) and n == 0:
-                prune = False  # there is no threshold yet, and this superblock's hits make one
-            elif pause > 0:
-                pause -= 1
-                prune = False
-        if prune:
-            blocks = (documents + BLOCK - 1) // BLOCK
-            own_bounds = bounds[n * ROW : n * ROW + blocks]
-            spent[0] = 0
-            n_live = bound_blocks(
-                data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, shift, documents,
-                needed_bound(threshold, raise_block, shift), own_bounds, scratch, rest[n * ROW : (n + 1) * ROW],
-                pending, spent,
-            )  # fmt: skip
-            work[4] += blocks
-            if n_live > 0 and len(allowed) > 0:
-                for i in range(blocks):
-                    own_bounds[i] *= allowed[first // BLOCK + i]
-            elif strategy == AUTO:
-                spent[0] += live_cost(own_lengths, documents, n_live)
-                if spent[0] > scan_cost(own_lengths, documents):
-                    pause = _PAUSE
-                    prune = False
-        if prune:
-            work[2] += 1
-            if n_live > 0:
-                bests[n] = greatest_bound(own_bounds)
-                waiting += 1
-            continue
-        for j in range(width):
-            work[0] += own_lengths[j]
-        work[1] += 1
-        if bound <= 65535:  # no sum of this superblock can exceed its bound
-            size = scan_superblock(
-                data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
-                ordinals, base, sums16, maxima16, counts, heap, size,
-            )  # fmt: skip
-        else:
-            size = scan_superblock(
-                data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
-                ordinals, base, sums32, maxima32, counts, heap, size,
-            )  # fmt: skip
-        if size == len(heap):
-            shared[0] = max(shared[0], heap[0] >> 32)
-    # What waits is bounded. The blocks with the greatest bounds of all come first and raise the threshold for the rest.
-    for last_round in range(2):
-        if waiting == 0:
-            break
-        cut = np.int64(1)
-        if not last_round:
-            needed = needed_bound(reached(heap, size, floor, shared), raise_block, shift)
-            cut = cut_for(bounds[: len(visits) * ROW], bests, needed, max(_FIRST, len(heap) // 4))
-        for n in range(len(visits)):
-            threshold = reached(heap, size, floor, shared)
-            needed = max(cut, needed_bound(threshold, raise_block, shift))
-            if bests[n] < needed:
-                continue
-            if work[0] >= budget:
-                work[6] += last_round
-                continue
+    begin = 0
+    while begin < len(visits):
+        # In growing batches: the threshold that one leaves spares the next ones much of their work.
+        end = min(len(visits), 4 * begin + 1)
+        waiting = 0
+        for n in range(begin, end):
             s = visits[n]
             own = slice(s * width, (s + 1) * width)
             own_starts, own_lengths, own_greatest, own_rows = starts[own], lengths[own], greatest[own], rows[own]
+            bound = superblock_bound(weights, own_greatest)
+            threshold = reached(heap, size, floor, shared)
+            if bound * 1024 < threshold * raise_superblock:
+                work[3] += 1
+                continue
+            if work[0] >= budget:
+                work[6] += 1
+                continue
             first = s * SUPERBLOCK
             documents = min(np.int64(SUPERBLOCK), n_docs - first)
-            own_bounds = bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
-            chosen = live[: list_live(own_bounds, needed, live)]
-            for block in chosen:
-                own_bounds[block] = 0  # done
-            work[5] += len(chosen)
-            least = (threshold * raise_block) >> 10
-            left = score_blocks(
-                data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, shift, documents,
-                least, chosen, rest[n * ROW : (n + 1) * ROW], kept, pending, counts, sums32, work,
-            )  # fmt: skip
-            size = collect_blocks(
-                sums32, maxima32, chosen[:left], alive, first, documents, threshold, ordinals, base, heap, size
-            )
+            prune = shift >= 0 and strategy != SCAN
+            if prune and strategy == AUTO and len(allowed) == 0:
+                if size < len(heap) and n == 0:
+                    prune = False  # there is no threshold yet, and this superblock's hits make one
+                elif pause > 0:
+                    pause -= 1
+                    prune = False
+            if prune:
+                blocks = (documents + BLOCK - 1) // BLOCK
+                own_bounds = bounds[n * ROW : n * ROW + blocks]
+                spent[0] = 0
+                n_live = bound_blocks(
+                    data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, priority, shift,
+                    documents, needed_bound(threshold, raise_block, shift), own_bounds,
+                    rest[n * ROW : (n + 1) * ROW], before, spent,
+                )  # fmt: skip
+                work[4] += blocks
+                if n_live > 0 and len(allowed) > 0:
+                    for i in range(blocks):
+                        own_bounds[i] *= allowed[first // BLOCK + i]
+                elif strategy == AUTO:
+                    spent[0] += live_cost(own_lengths, documents, n_live)
+                    if spent[0] > scan_cost(own_lengths, documents):
+                        pause = patience
+                        patience = min(2 * patience, _PATIENCE)
+                        prune = False
+                    else:
+                        patience = 1
+            if prune:
+                work[2] += 1
+                if n_live > 0:
+                    bests[n] = greatest_bound(own_bounds)
+                    waiting += 1
+                continue
+            for j in range(width):
+                work[0] += own_lengths[j]
+            work[1] += 1
+            if bound <= 65535:  # no sum of this superblock can exceed its bound
+                size = scan_superblock(
+                    data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
+                    ordinals, base, sums16, maxima16, counts, heap, size,
+                )  # fmt: skip
+            else:
+                size = scan_superblock(
+                    data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
+                    ordinals, base, sums32, maxima32, counts, heap, size,
+                )  # fmt: skip
             if size == len(heap):
                 shared[0] = max(shared[0], heap[0] >> 32)
+        # What waits is bounded. The blocks with the greatest bounds come first and raise the threshold for the rest.
+        for last_round in range(2):
+            if waiting == 0:
+                break
+            cut = np.int64(1)
+            if not last_round:
+                needed = needed_bound(reached(heap, size, floor, shared), raise_block, shift)
+                cut = cut_for(bounds[begin * ROW : end * ROW], bests[begin:end], needed, max(_FIRST, len(heap) // 4))
+            for n in range(begin, end):
+                threshold = reached(heap, size, floor, shared)
+                needed = max(cut, needed_bound(threshold, raise_block, shift))
+                if bests[n] < needed:
+                    continue
+                if work[0] >= budget:
+                    work[6] += last_round
+                    continue
+                s = visits[n]
+                own = slice(s * width, (s + 1) * width)
+                own_starts, own_lengths, own_greatest, own_rows = starts[own], lengths[own], greatest[own], rows[own]
+                first = s * SUPERBLOCK
+                documents = min(np.int64(SUPERBLOCK), n_docs - first)
+                own_bounds = bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
+                chosen = live[: list_live(own_bounds, needed, live)]
+                for block in chosen:
+                    own_bounds[block] = 0  # done
+                work[5] += len(chosen)
+                left = score_blocks(
+                    data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, shift, documents,
+                    (threshold * raise_block) >> 10, chosen, rest[n * ROW : (n + 1) * ROW], kept, pending, counts,
+                    sums32, work,
+                )  # fmt: skip
+                size = collect_blocks(
+                    sums32, maxima32, chosen[:left], alive, first, documents, threshold, ordinals, base, heap, size
+                )
+                if size == len(heap):
+                    shared[0] = max(shared[0], heap[0] >> 32)
+        begin = end
     return size
