@@ -178,7 +178,7 @@ def main() -> None:
             "",
             f"`make bench-ingest{' QUICK=1' if arguments.quick else ''}` on {os.cpu_count()} cores, "
             f"{platform.machine()}, Python {platform.python_version()}, a machine shared with others: its load was "
-            f"{load:.0f} at the beginning, so times of the clock are far from what it can do alone; CPU times say more.",
+            f"{load:.0f} at the beginning, so times of the clock say little; CPU times say more.",
             "120 terms a document, batches of 5,000, each flushed to the device; the merges of lsr included.",
             "",
             "| engine | documents/s | lsr is × | documents per CPU second | lsr is × | slowest batch, ms |",
