@@ -25,8 +25,8 @@ def test_a_filter_is_the_engines(tmp_path: Path) -> None:
         assert len(found) == 8
         error = error_of(ask(app, "POST", SEARCH, json={"query": "study", "filter": {"year": {"$near": 3}}}))
         assert (error["code"], error["field"]) == ("invalid_filter", "filter")
-        refused: list[object] = [3, "year = 3", [], {"year": float("1e999")}]
-        for bad in refused:
+        bad: object
+        for bad in (3, "year = 3", [], {"year": float("1e999")}):
             response = ask(app, "POST", SEARCH, content=_json(bad), headers={"Content-Type": "application/json"})
             assert response.status_code == 422
             assert error_of(response)["field"].startswith("filter")
