@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lsr.documents import Document
     from lsr.encoders.base import Encoder
     from lsr.encoders.registry import list_encoders, load_encoder
+    from lsr.engine.aliases import set_alias
+    from lsr.engine.archive import create_snapshot, restore_snapshot
     from lsr.engine.check import check_index
     from lsr.engine.index import Index
     from lsr.engine.results import Hit, SearchResponse
@@ -40,9 +42,12 @@ __all__ = [
     "SearchResponse",
     "SparseVectors",
     "check_index",
+    "create_snapshot",
     "list_encoders",
     "load_encoder",
     "read_documents",
+    "restore_snapshot",
+    "set_alias",
 ]
 
 _HOMES = {
@@ -54,9 +59,12 @@ _HOMES = {
     "SearchResponse": "lsr.engine.results",
     "SparseVectors": "lsr.vectors",
     "check_index": "lsr.engine.check",
+    "create_snapshot": "lsr.engine.archive",
     "list_encoders": "lsr.encoders.registry",
     "load_encoder": "lsr.encoders.registry",
     "read_documents": "lsr.sources",
+    "restore_snapshot": "lsr.engine.archive",
+    "set_alias": "lsr.engine.aliases",
 }
 
 

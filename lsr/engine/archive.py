@@ -7,6 +7,7 @@ hold besides: no links, no devices, no paths of its own choosing.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -88,13 +89,23 @@ def create_snapshot(index: str | PathLike[str], archive: str | PathLike[str]) ->
         }
         try:
             _write(temporary, snapshot, facts)
-            os.link(temporary, target)  # unlike a rename, this refuses a name that somebody took meanwhile
+            _name(temporary, target)
             sync_folder(target.parent)
         except FileExistsError:
             raise SnapshotError(f"{target} is there already", remedy="choose another name") from None
         finally:
             temporary.unlink(missing_ok=True)
     return read_snapshot(target)
+
+
+def _name(temporary: Path, target: Path) -> None:
+    """Give a finished file its name; unlike a rename, a link refuses a name that somebody took meanwhile."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        os.rename(temporary, target)  # a file system without links
 
 
 def _write(path: Path, snapshot: Snapshot, facts: dict[str, Any]) -> None:

@@ -27,8 +27,8 @@ _LINE = re.compile(r"^\d+\s+(\w+)\((.*)\)\s+= (-?\d+)", re.DOTALL)
 _FD = re.compile(r"^(\d+)<([^>]*)>")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
-#: What may have become of data that was not flushed, and of names.
-WAYS = ("lost", "kept", "names_only", "zeros", "torn", "mixed")
+#: What may have become of data that was not flushed, and of names; `mixed` draws for each write.
+WAYS = ("lost", "kept", "names_only", "zeros", "torn", *["mixed"] * 5)
 
 
 @dataclass(eq=False)
