@@ -6,13 +6,28 @@ from typing import Annotated
 
 import typer
 
-from lsr.cli import check, demo, eval, index, info, search, serve
+from lsr.cli import (
+    check,
+    datasets,
+    datasets_get,
+    demo,
+    eval,
+    eval_compare,
+    eval_explain,
+    eval_vocabulary,
+    index,
+    info,
+    search,
+    serve,
+)
+from lsr.cli.dispatch import TwoWords
 from lsr.cli.output import accept_any_text, fail, talk
 from lsr.errors import LsrError
 from lsr.index.compile import announce_with
 
 app = typer.Typer(
     name="lsr",
+    cls=TwoWords,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,9 +42,10 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
-for verb in (index, search, serve, eval, info, check, demo):
-    # A verb's docstring is its help, and the first line of it what `lsr --help` says.
-    app.command(verb.__name__.rpartition(".")[2], help=_help(verb.run.__doc__))(verb.run)
+VERBS = (index, search, serve, eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get, info, check)
+for verb in (*VERBS, demo):
+    # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
+    app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
 
 
 def _version(wanted: bool) -> None:

@@ -71,6 +71,24 @@ class Record:
         return read_run(self.path.with_suffix(".trec"))
 
 
+def record_beside(run: str | Path) -> Path | None:
+    """Where the record of a run is kept; None for a pipe or a device, which has nothing beside it.
+
+    Raises
+    ------
+    EvaluationError
+        The run itself has the record's suffix.
+    """
+    path = Path(run)
+    if path.exists() and not path.is_file():
+        return None
+    if path.suffix == ".json":
+        raise EvaluationError(
+            f"the run {path} would have the name of its record", remedy="Give it another suffix: .trec"
+        )
+    return path.with_suffix(".json")
+
+
 def record_of(result: EvaluationResult, collection: Collection, system: str, *, key: str = "") -> Record:
     """The record of a result."""
     return Record(

@@ -3,7 +3,7 @@
 from lsr.eval.systems.base import Progress, Searcher, Size, System
 from lsr.eval.systems.engine import IndexSystem
 from lsr.eval.systems.served import RunSystem
-from lsr.eval.systems.spec import SystemSpec, open_system, parse_system
+from lsr.eval.systems.spec import SystemSpec, open_system, parse_system, system_named
 
 __all__ = [
     "IndexSystem",
@@ -15,4 +15,5 @@ __all__ = [
     "SystemSpec",
     "open_system",
     "parse_system",
+    "system_named",
 ]

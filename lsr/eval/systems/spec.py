@@ -18,6 +18,7 @@ from lsr.eval.collections.base import Collection
 from lsr.eval.indexing import IndexingReport, indexed
 from lsr.eval.systems.base import Progress, System
 from lsr.eval.systems.engine import IndexSystem, Scoring
+from lsr.store.schema import FILE_NAME as STORE_FILE
 
 #: Engines of others, by the name with which a system begins.
 PEERS = ("bm25s", "anserini-bm25", "anserini-impact")
@@ -122,6 +123,16 @@ def parse_system(text: str) -> SystemSpec:
     if spec.fields != "flat" and spec.scoring == "float":
         raise InvalidSettingError(f"{text}: two fields are searched as impacts only", remedy="Leave scoring out")
     return spec
+
+
+def system_named(text: str) -> SystemSpec:
+    """As `parse_system`, and a path that exists is the index or run that is there."""
+    place = Path(text)
+    if place.is_file():
+        return SystemSpec("run", text, text)
+    if place.is_dir() and (place / STORE_FILE).exists():
+        return SystemSpec("index", text, text)
+    return parse_system(text)
 
 
 @contextmanager
