@@ -62,9 +62,10 @@ def read_published(path: str | Path, columns: Sequence[str] = ()) -> list[Publis
     for name in columns or content:
         entry = content[name]
         try:
+            source = str(entry["source"])
             for measure, values in entry["figures"].items():
                 figures = {str(key): float(value) for key, value in values.items()}
-                found.append(Published(name, measure, str(entry["source"]), figures))
+                found.append(Published(name, measure, source, figures))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvaluationError(
                 f"{path}, column {name}: {error!r}", remedy="It is {source: …, figures: {measure: {set: value}}}"
