@@ -205,9 +205,7 @@ def _sources(name: str, data: Path | None) -> dict[str, str]:
         near = difflib.get_close_matches(name.lower(), [*_folders(data), *BEIR], n=3)
         raise EvaluationError(
             f"there is no set {name!r}{f' in {data} nor in BEIR' if data else ' in BEIR'}",
-            remedy=f"Did you mean {' or '.join(near)}?"
-            if near
-            else "lsr datasets lists what is known and what is here",
+            remedy=f"Did you mean {' or '.join(near)}?" if near else "See what is known and what is here: lsr datasets",
         )
     if not known.public:
         raise EvaluationError(

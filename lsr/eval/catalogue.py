@@ -105,9 +105,9 @@ def archive_of(name: str) -> Archive:
     whole = short.split("/")[0]
     if whole not in BEIR:
         near = difflib.get_close_matches(whole.lower(), list(BEIR), n=3)
-        remedy = f"Did you mean {' or '.join(near)}?" if near else "lsr datasets lists what is known"
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "See what is known: lsr datasets"
         if name in _catalogue_ids():
-            remedy = "ir_datasets brings it by itself, checked, when it is first read: lsr eval --collection " + name
+            remedy = f"It comes by itself, checked, when it is first read: lsr eval --collection {name}"
         raise EvaluationError(f"there is no set of BEIR {name!r}", remedy=remedy)
     if not BEIR[whole].public:
         raise EvaluationError(

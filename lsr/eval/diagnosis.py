@@ -233,7 +233,7 @@ def _text(collection: Collection, query: str) -> str:
         near = difflib.get_close_matches(query, list(collection.qrels), n=3, cutoff=0.5)
         raise EvaluationError(
             f"the query {query!r} is not judged in {collection.name}",
-            remedy=f"Did you mean {' or '.join(near)}?" if near else "lsr eval compare names the queries that differ",
+            remedy=f"Did you mean {' or '.join(near)}?" if near else "See which queries differ: lsr eval compare",
         )
     text = collection.queries.get(query, "")
     if not text.strip():

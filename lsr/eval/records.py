@@ -6,6 +6,7 @@ how runs are made or compared.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -144,7 +145,8 @@ def write_record(path: str | Path, record: Record, run: Run | None = None) -> Re
     except OSError as error:
         raise EvaluationError(f"cannot write {place}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return Record(**{**{name: getattr(record, name) for name in Record.__slots__}, "path": place})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -72,4 +73,5 @@ def write_report(path: str | Path, report: Report) -> None:
     except OSError as error:
         raise EvaluationError(f"cannot write {place}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
