@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     add("--sets", nargs="+", default=["all"], help="BEIR's names, folders below --data, ids of ir_datasets, or all")
     add("--systems", nargs="+", required=True, help="NAME[,option=value…]: an encoder, index:DIR, run:FILE, bm25s, …")
     add("--data", type=Path, default=os.environ.get("LSR_DATA"), help="a folder with <set>/ or beir/<set>/")
-    add("--out", type=Path, default=Path("eval/results/beir"), help="where records, runs and the report go")
+    add("--out", type=Path, default=Path("eval/runs"), help="where records, runs and the report go")
     add("--indexes", type=Path, help="where indexes are kept; OUT/indexes by default")
     add("--measures", nargs="+", default=["nDCG@10", "R@100", "R@1000", "MRR@10", "AP"], help="names of ir_measures")
     add("--threads", type=int, default=1, help="for throughput; no figure of quality depends on it")
