@@ -120,7 +120,7 @@ def _step(
     command: str | None,
 ) -> Step:
     place = campaign.out / name / f"{system.slug}.json"
-    key = _key(campaign, collection, system)
+    key = _key(campaign, name, collection, system)
     if place.exists():
         try:
             before = read_record(place)
@@ -145,7 +145,7 @@ def _step(
     return Step(name, system.label, write_record(place, record, result.run))
 
 
-def _key(campaign: Campaign, collection: Collection, system: SystemSpec) -> str:
+def _key(campaign: Campaign, name: str, collection: Collection, system: SystemSpec) -> str:
     """Fingerprint of a request; `digest` covers judgements, queries and (for folders) documents."""
     request: dict[str, Any] = {
         "lsr": lsr.__version__,
@@ -155,13 +155,14 @@ def _key(campaign: Campaign, collection: Collection, system: SystemSpec) -> str:
         "drop_self_matches": collection.drop_self_matches,
         "cost": campaign.cost,
     }
-    if system.kind in ("run", "index"):
-        request["changed"] = _changed(Path(system.of(collection.name)))
+    place = Path(system.of(name))
+    if place.exists():  # a run, an index, a checkpoint: it may be another by now
+        request["changed"] = _changed(place)
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _changed(path: Path) -> int:
-    """When a run or an index was last written, in nanoseconds; 0 where it is not there (opening it will tell)."""
+    """When a file, or anything in a folder, was last written, in nanoseconds."""
     files = [path, *path.iterdir()] if path.is_dir() else [path]
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 

@@ -18,6 +18,7 @@ from lsr.eval import load_collection
 from lsr.eval.campaign import Campaign, Step, expand_sets, run_campaign
 from lsr.eval.collections.known import BEIR, short_name
 from lsr.eval.records import read_record
+from lsr.eval.runs import write_run
 from lsr.eval.systems import parse_system
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,20 @@ def test_another_request_is_done_again(tmp_path: Path) -> None:
     assert not step.kept
     assert step.record is not None
     assert step.record.queries == 1
+
+
+def test_a_run_that_was_written_again_is_measured_again(tmp_path: Path) -> None:
+    _data(tmp_path / "data", ("birds",))
+    campaign = _campaign(tmp_path, f"run:{tmp_path}/{{set}}.trec,label=theirs")
+    write_run(tmp_path / "birds.trec", {"q3": [("d1", 1.0)]})
+    (before,) = run_campaign(campaign)
+    assert run_campaign(campaign)[0].kept
+    write_run(tmp_path / "birds.trec", {"q3": [("d5", 1.0)]})
+    (after,) = run_campaign(campaign)
+    assert not after.kept
+    assert before.record is not None
+    assert after.record is not None
+    assert after.record.measures["R@100"] > before.record.measures["R@100"]
 
 
 def test_a_damaged_record_is_made_again(tmp_path: Path) -> None:

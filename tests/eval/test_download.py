@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
+import os
+import subprocess
+import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tiny_collection import write_collection
 
 from lsr.errors import EvaluationError
 from lsr.eval import catalogue
@@ -184,6 +190,21 @@ def test_a_set_goes_where_ir_datasets_looks_for_it(tmp_path: Path, monkeypatch: 
         place = get_dataset("scifact", mirror=f"http://127.0.0.1:{server.port}/")
     assert place == tmp_path / "beir" / "scifact" / "source.zip"
     assert is_here("beir/scifact/test")
+
+
+def test_an_archive_that_lies_where_we_put_it_is_evaluated_without_a_network(tmp_path: Path) -> None:
+    """ir_datasets reads its folder when it is imported, so in a process of its own."""
+    folder = write_collection(tmp_path / "scifact")
+    place = tmp_path / "home" / "beir" / "scifact" / "source.zip"
+    place.parent.mkdir(parents=True)
+    with zipfile.ZipFile(place, "w") as archive:
+        for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+            archive.write(folder / name, f"scifact/{name}")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    environment = {**os.environ, **nowhere, "IR_DATASETS_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "lsr.cli", "eval", "--collection", "beir/scifact", "--encoder", "bm25", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=240)
+    assert json.loads(done.stdout)["R@100"] == 1.0
 
 
 def test_the_right_touche_and_one_archive_for_all_forums() -> None:

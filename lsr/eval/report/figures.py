@@ -211,7 +211,7 @@ def _short(value: float) -> str:
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= limit:
             return f"{value / limit:.3g}{letter}"
-    return f"{value:.2g}"
+    return f"{value:.3g}" if value >= 10 else f"{value:.2g}"
 
 
 def _library() -> Any:

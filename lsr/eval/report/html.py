@@ -19,7 +19,7 @@ _STYLE = """
   --band: #1f2228; --better: #4cc38a; --worse: #ff8589; --link: #8ab4f8; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 84rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 nav { color: var(--soft); margin: 1rem 0; } nav a { color: var(--link); margin-right: 1rem; }

@@ -18,7 +18,9 @@ def _start(job: dict[str, Any]) -> Any:
     """`autoclass` of a Java machine that has Anserini's jar."""
     home = os.path.dirname(os.path.dirname(job["java"]))
     os.environ["JAVA_HOME"] = home
-    os.environ["JVM_PATH"] = os.path.join(home, "lib", "server", "libjvm.so")
+    found = glob.glob(os.path.join(home, "lib", "server", "libjvm.*"))  # .so or .dylib
+    if found:
+        os.environ["JVM_PATH"] = found[0]
     place = importlib.util.find_spec("pyserini")
     assert place is not None
     assert place.submodule_search_locations
