@@ -19,7 +19,7 @@ from lsr.eval.collections.base import Collection, judged, load_collection
 from lsr.eval.evaluate import EvaluationResult, Progress, Scoring, evaluate_encoder, evaluate_index
 from lsr.eval.grouped import combine, parts_of
 from lsr.eval.measures import DEFAULT_MEASURES
-from lsr.eval.records import record_beside, record_of, write_record
+from lsr.eval.records import Record, record_beside, record_of, write_record
 from lsr.eval.runs import write_run
 
 
@@ -107,11 +107,13 @@ class EvalRequest:
 
         Raises what `load_collection`, `evaluate_index`, `evaluate_encoder`, `Index.open` and `write_run` raise.
         """
+        beside = None if self.run is None else record_beside(self.run)  # before minutes of encoding
         parts = {} if self.collection is None else parts_of(self.collection)
         if parts:
             result = self._parts(parts, progress, command)
-            if self.run is not None:
-                result.write_run(self.run)
+            name = result.provenance["collection"]["name"]
+            kept = Record(self._label(), name, result.measures, result.per_query, provenance=result.provenance)
+            self._keep(result, kept, beside)
             return result
         collection = judged(
             self.collection,
@@ -124,12 +126,16 @@ class EvalRequest:
         if collection is None:
             raise EvaluationError("no collection is named", remedy="Add --collection FOLDER|ID, or --qrels FILE")
         result = self._evaluate(collection, progress, command)
-        if self.run is not None:
-            write_run(self.run, result.run)
-            beside = record_beside(self.run)
-            if beside is not None:
-                write_record(beside, record_of(result, collection, self._label()))
+        self._keep(result, record_of(result, collection, self._label()), beside)
         return result
+
+    def _keep(self, result: EvaluationResult, record: Record, beside: Path | None) -> None:
+        """Write the run, and its record beside it, where a run is asked for."""
+        if self.run is None:
+            return
+        write_run(self.run, result.run)
+        if beside is not None:
+            write_record(beside, record)
 
     def _label(self) -> str:
         """How a comparison calls the system."""

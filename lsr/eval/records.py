@@ -78,7 +78,7 @@ def record_beside(run: str | Path) -> Path | None:
     Raises
     ------
     EvaluationError
-        The run itself has the record's suffix.
+        The run itself has the record's suffix, or a file that is no record has the record's name: it is not replaced.
     """
     path = Path(run)
     if path.exists() and not path.is_file():
@@ -87,7 +87,16 @@ def record_beside(run: str | Path) -> Path | None:
         raise EvaluationError(
             f"the run {path} would have the name of its record", remedy="Give it another suffix: .trec"
         )
-    return path.with_suffix(".json")
+    beside = path.with_suffix(".json")
+    if beside.exists():
+        try:
+            read_record(beside)
+        except EvaluationError:
+            raise EvaluationError(
+                f"the record of {path} would replace {beside}, which is no record",
+                remedy="Give the run another name",
+            ) from None
+    return beside
 
 
 def record_of(result: EvaluationResult, collection: Collection, system: str, *, key: str = "") -> Record:

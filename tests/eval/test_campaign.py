@@ -183,6 +183,8 @@ def test_all_forums_of_cqadupstack_are_one_evaluation(tmp_path: Path) -> None:
     assert result.measures["nDCG@10"] == pytest.approx((11 + one.measures["nDCG@10"]) / 12)
     assert result.queries == 11 + len(QRELS)
     assert (tmp_path / "r.trec").read_text().startswith("cqadupstack/android/q3 Q0 d5 1 ")
+    record = read_record(tmp_path / "r.json")
+    assert (record.set, record.measures, record.queries) == ("cqadupstack", result.measures, result.queries)
     (folder / "tex" / "qrels" / "test.tsv").unlink()
     (folder / "tex" / "qrels").rmdir()
     with pytest.raises(EvaluationError, match="lacks 1 of the 12 parts of cqadupstack: tex"):

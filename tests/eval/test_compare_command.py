@@ -47,6 +47,17 @@ def test_a_run_has_a_record_beside_it(runs: tuple[Path, Path]) -> None:
     assert list(record.per_query["nDCG@10"]) == list(QRELS)
 
 
+def test_a_file_that_is_no_record_is_not_replaced(tmp_path: Path, birds: Path) -> None:
+    """`--run x.trec --json > x.json` would lose one of the two."""
+    (tmp_path / "x.json").write_text("")
+    command = ("eval", "--collection", birds, "--encoder", "bm25", "--run")
+    assert "which is no record\nGive the run another name" in refused(*command, tmp_path / "x.trec")
+    assert not (tmp_path / "x.trec").exists()
+    assert "would have the name of its record" in refused(*command, tmp_path / "y.json")
+    for _ in range(2):  # its own record is
+        assert lsr(*command, tmp_path / "z.trec").code == 0
+
+
 def test_runs_are_compared_without_naming_the_collection_again(runs: tuple[Path, Path], tmp_path: Path) -> None:
     page, paper = tmp_path / "r.html", tmp_path / "r.tex"
     outcome = lsr("eval", "compare", *runs, "--report", page, "--report", paper, "--resamples", "99")
