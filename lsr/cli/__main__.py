@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from lsr.cli import (
+    alias,
     check,
     datasets,
     datasets_get,
+    delete,
     demo,
     eval,
     eval_compare,
@@ -17,8 +19,11 @@ from lsr.cli import (
     eval_vocabulary,
     index,
     info,
+    optimize,
+    patch,
     search,
     serve,
+    snapshot,
 )
 from lsr.cli.dispatch import TwoWords
 from lsr.cli.output import accept_any_text, fail, talk
@@ -42,10 +47,16 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
-VERBS = (index, search, serve, eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get, info, check)
-for verb in (*VERBS, demo):
+EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
+for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
     app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
+
+for group in (snapshot, alias):
+    verbs = typer.Typer(no_args_is_help=True, help=_help(group.__doc__), rich_markup_mode="rich")
+    for name, run in group.VERBS.items():
+        verbs.command(name, help=_help(run.__doc__))(run)
+    app.add_typer(verbs, name=group.__name__.rpartition(".")[2])
 
 
 def _version(wanted: bool) -> None:
