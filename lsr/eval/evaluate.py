@@ -163,7 +163,7 @@ def evaluate_index(
     scoring : {"impacts", "float"}
         `float` searches the unquantised weights exhaustively: what the engine's 8 bits cost is the difference.
     options : mapping, optional
-        Further keyword arguments of `Index.search_batch`.
+        Options of the search by name: fields of `SearchOptions`, or `recall`.
 
     The other parameters and the errors are those of `evaluate_system`, and InvalidSettingError for an option that the
     search does not have.

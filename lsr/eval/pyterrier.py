@@ -33,7 +33,7 @@ def retriever(index: Index, *, k: int = 1000, threads: int = 1, text: bool = Fal
     text : bool
         Add the columns `title` and `text`, for rerankers.
     **options
-        Further keyword arguments of `Index.search_batch`.
+        Options of the search by name; see `check_options`.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def retriever(index: Index, *, k: int = 1000, threads: int = 1, text: bool = Fal
         raise MissingExtraError("a PyTerrier transformer", "pyterrier") from None
     if k < 1:
         raise InvalidSettingError(f"k is {k}, it must be 1 or more")
-    chosen: dict[str, Any] = check_options(options)
+    chosen = check_options(options)
 
     class Retriever(pyterrier.Transformer):
         """Made by `lsr.eval.pyterrier.retriever`."""
@@ -58,7 +58,7 @@ def retriever(index: Index, *, k: int = 1000, threads: int = 1, text: bool = Fal
             pyterrier.validate.query_frame(inp, extra_columns=["query"])
             asked = [row for row in inp.to_dict("records") if str(row["query"]).strip()]
             queries = [str(row["query"]) for row in asked]
-            answers = index.search_batch(queries, k=k, threads=threads, **chosen)
+            answers = index.search_batch(queries, k=k, threads=threads, options=chosen)
             rows = []
             for row, hits in zip(asked, answers, strict=True):
                 scores = falling([score for _, score in hits])

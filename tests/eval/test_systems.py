@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_collection import CORPUS, QRELS, write_collection, write_lines
 
+from lsr.encoders.settings import Setting
 from lsr.engine.index import Index
 from lsr.errors import EvaluationError, InvalidSettingError
 from lsr.eval import load_collection
@@ -18,7 +20,9 @@ from lsr.eval.cost import Cost, measure_cost
 from lsr.eval.evaluate import evaluate_system
 from lsr.eval.runs import write_run
 from lsr.eval.systems import IndexSystem, RunSystem, SystemSpec, open_system, parse_system, system_named
+from lsr.eval.systems.engine import check_options
 from lsr.eval.systems.fields import SummedSearcher
+from lsr.index.options import SearchOptions
 
 
 @pytest.mark.parametrize(
@@ -84,21 +88,39 @@ def test_an_option_that_the_search_does_not_have_is_refused(tmp_path: Path) -> N
 
 
 def test_search_options_reach_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[object] = []
+    seen: list[SearchOptions] = []
+    real = Index.search_batch
 
-    def search(
-        self: Index, queries: Sequence[str], *, k: int = 10, threads: int = 1, strategy: str = "auto"
-    ) -> list[list[tuple[str, float]]]:
-        seen.append(strategy)
-        return [[("d1", 1.0)] for _ in queries]
+    def search(self: Index, queries: Sequence[str], **others: Any) -> list[list[tuple[str, float]]]:
+        seen.append(others["options"])
+        return real(self, queries, **others)
 
     collection = load_collection(write_collection(tmp_path / "birds"))
     with Index.create(tmp_path / "index", encoder="bm25") as index:
         index.add(collection.documents())
+        plain = evaluate_system(IndexSystem(index), collection)
         monkeypatch.setattr(Index, "search_batch", search)
-        result = evaluate_system(IndexSystem(index, options={"strategy": "scan"}), collection)
-    assert seen == ["scan"]
-    assert result.provenance["system"]["options"] == {"strategy": "scan"}
+        scanned = evaluate_system(IndexSystem(index, options={"strategy": "scan"}), collection)
+        pruned = evaluate_system(IndexSystem(index, options={"recall": 99.9}), collection)
+    assert [options.strategy for options in seen] == ["scan", "auto"]
+    assert seen[1].overestimate > 1
+    assert scanned.run == plain.run
+    assert scanned.provenance["system"]["options"] == {"strategy": "scan"}
+    assert (scanned.provenance["system"]["approximate"], pruned.provenance["system"]["approximate"]) == (False, True)
+    assert "options" not in plain.provenance["system"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "guess"}, "strategy is 'guess'"),
+        ({"recall": 12}, "recall is '12'"),
+        ({"recall": 99, "strategy": "scan"}, "recall stands for all other"),
+    ],
+)
+def test_illegal_search_options_are_refused(options: dict[str, Setting], message: str) -> None:
+    with pytest.raises(InvalidSettingError, match=message):
+        check_options(options)
 
 
 def test_a_run_from_a_file_is_measured_over_all_judged_queries(tmp_path: Path) -> None:

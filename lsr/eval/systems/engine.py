@@ -6,8 +6,8 @@ refused.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from lsr.encoders.settings import Setting
@@ -15,15 +15,13 @@ from lsr.errors import EvaluationError, InvalidSettingError
 from lsr.eval.collections.base import Collection
 from lsr.eval.runs import Run
 from lsr.eval.systems.base import Progress, Searcher, Size, answer_all
+from lsr.index.options import SearchOptions, for_recall
 
 if TYPE_CHECKING:
     from lsr.engine.index import Index
 
 #: `impacts`: the engine's own search. `float`: its weights before quantisation, exhaustively, by SciPy.
 Scoring = Literal["impacts", "float"]
-
-#: What this room says itself to `Index.search_batch`.
-_OURS = {"self", "queries", "k", "threads"}
 
 
 class IndexSystem:
@@ -34,12 +32,12 @@ class IndexSystem:
     index : Index
     scoring : {"impacts", "float"}
     options : mapping, optional
-        Further keyword arguments of `Index.search_batch`: a strategy, an approximation.
+        Fields of `SearchOptions` by name, or `recall`: a strategy, an approximation.
 
     Raises
     ------
     InvalidSettingError
-        An option that `Index.search_batch` does not have, or one with float scoring, which has none.
+        As `check_options`.
     """
 
     def __init__(
@@ -47,7 +45,8 @@ class IndexSystem:
     ) -> None:
         self.index = index
         self.scoring = scoring
-        self.options = check_options(options or {}, scoring)
+        self.options = dict(options or {})
+        self._chosen = check_options(self.options, scoring)
         self._searcher: Searcher | None = None
 
     @property
@@ -58,7 +57,7 @@ class IndexSystem:
 
                 self._searcher = FloatSearcher(self.index)
             else:
-                self._searcher = _WithOptions(self.index, self.options)
+                self._searcher = _WithOptions(self.index, self._chosen)
         return self._searcher
 
     def answer(self, collection: Collection, k: int, threads: int, progress: Progress | None) -> tuple[Run, list[str]]:
@@ -67,7 +66,8 @@ class IndexSystem:
     def describe(self) -> dict[str, Any]:
         info = self.index.info().to_dict()
         info.pop("segments", None)
-        return {"scoring": self.scoring, **({"options": self.options} if self.options else {}), **info}
+        how = {"options": self.options, "approximate": self._chosen.approximate} if self.options else {}
+        return {"scoring": self.scoring, **how, **info}
 
     def oddities(self, collection: Collection) -> list[str]:
         """A warning where judged documents are not in the index; an error where none is."""
@@ -99,31 +99,38 @@ class IndexSystem:
 
 
 class _WithOptions:
-    """`Index.search_batch` with some of its arguments given."""
+    """`Index.search_batch` with its options given."""
 
-    def __init__(self, index: Index, options: Mapping[str, Setting]) -> None:
-        self._search: Any = index.search_batch
-        self._options = dict(options)
+    def __init__(self, index: Index, options: SearchOptions) -> None:
+        self._index = index
+        self._options = options
 
     def search_batch(self, queries: Sequence[str], *, k: int, threads: int) -> list[list[tuple[str, float]]]:
-        found: list[list[tuple[str, float]]] = self._search(queries, k=k, threads=threads, **self._options)
-        return found
+        return self._index.search_batch(queries, k=k, threads=threads, options=self._options)
 
 
-def check_options(options: Mapping[str, Setting], scoring: Scoring = "impacts") -> dict[str, Setting]:
-    """The options where the engine knows them all, else `InvalidSettingError`."""
-    from lsr.engine.index import Index
+def check_options(options: Mapping[str, Setting], scoring: Scoring = "impacts") -> SearchOptions:
+    """The options of a search by name: those of `SearchOptions`, or `recall` for its recommended approximate settings.
 
-    known = [name for name in inspect.signature(Index.search_batch).parameters if name not in _OURS]
+    Raises
+    ------
+    InvalidSettingError
+        A name that the search does not have, an illegal value, `recall` beside others, or any with float scoring.
+    """
+    known = [field.name for field in fields(SearchOptions)]
     for name in options:
-        if name not in known:
+        if name not in (*known, "recall"):
             raise InvalidSettingError(
-                f"the search has no option {name!r}",
-                remedy=f"It has {', '.join(known)}" if known else "It has none beyond k and threads",
+                f"the search has no option {name!r}", remedy=f"It has {', '.join((*known, 'recall'))}"
             )
     if options and scoring == "float":
         raise InvalidSettingError("float scoring is exhaustive, it has no search options", remedy="Leave them out")
-    return dict(options)
+    if "recall" in options:
+        if len(options) > 1:
+            raise InvalidSettingError("recall stands for all other search options", remedy="Leave the others out")
+        return for_recall(str(options["recall"]))
+    chosen: dict[str, Any] = dict(options)
+    return SearchOptions(**chosen)
 
 
 def query_cost(index: Index, queries: Sequence[str]) -> tuple[float | None, float | None]:
