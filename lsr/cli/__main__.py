@@ -6,13 +6,33 @@ from typing import Annotated
 
 import typer
 
-from lsr.cli import alias, check, delete, demo, eval, index, info, optimize, patch, search, serve, snapshot
+from lsr.cli import (
+    alias,
+    check,
+    datasets,
+    datasets_get,
+    delete,
+    demo,
+    eval,
+    eval_compare,
+    eval_explain,
+    eval_vocabulary,
+    index,
+    info,
+    optimize,
+    patch,
+    search,
+    serve,
+    snapshot,
+)
+from lsr.cli.dispatch import TwoWords
 from lsr.cli.output import accept_any_text, fail, talk
 from lsr.errors import LsrError
 from lsr.index.compile import announce_with
 
 app = typer.Typer(
     name="lsr",
+    cls=TwoWords,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,9 +47,10 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
-for verb in (index, search, serve, eval, info, check, delete, patch, optimize, demo):
-    # A verb's docstring is its help, and the first line of it what `lsr --help` says.
-    app.command(verb.__name__.rpartition(".")[2], help=_help(verb.run.__doc__))(verb.run)
+EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
+for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, demo):
+    # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
+    app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
 
 for group in (snapshot, alias):
     verbs = typer.Typer(no_args_is_help=True, help=_help(group.__doc__), rich_markup_mode="rich")

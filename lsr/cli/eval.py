@@ -23,6 +23,14 @@ def run(
     collection: Annotated[
         str | None, typer.Option("--collection", metavar="FOLDER|ID", help="A BEIR folder or an id of ir_datasets.")
     ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option("--documents", metavar="FILE", help="Files of your own instead of --collection: documents, …"),
+    ] = None,
+    queries: Annotated[Path | None, typer.Option("--queries", metavar="FILE", help="… queries, …")] = None,
+    qrels: Annotated[
+        Path | None, typer.Option("--qrels", metavar="FILE", help="… and judgements (TREC, TSV or JSONL).")
+    ] = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="Which judgements; test by default.")
     ] = None,
@@ -56,10 +64,18 @@ def run(
         Literal["impacts", "float"],
         typer.Option("--scoring", help="impacts: as served. float: the weights before quantisation, by SciPy."),
     ] = "impacts",
+    search_option: Annotated[
+        list[str] | None,
+        typer.Option("--search-option", metavar="NAME=VALUE", help="An option of the search; repeatable."),
+    ] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Take latency, throughput and size too.")] = False,
     drop_self_matches: Annotated[
         bool | None, typer.Option(help="Leave out a hit with the query's own id; the collection's rule by default.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", metavar="FILE", help="Write the run as a TREC file.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="FILE", help="Write the run as a TREC file, and its record (.json) beside it."),
+    ] = None,
     directory: Annotated[
         Path | None,
         typer.Option("--directory", metavar="DIR", help="With --encoder, keep the index here for next time."),
@@ -77,20 +93,25 @@ def run(
 
     Figures are means over all judged queries. With --regressions, run commands with expected values instead and report
     OK, OKish or FAIL; exits with 1 at a FAIL.
+
+    See also lsr eval compare, explain and vocabulary; an index in a folder of such a name is ./compare.
     """
     from lsr.encoders.settings import parse_settings
     from lsr.errors import EvaluationError
 
     if regressions:
-        others = (index, collection, split, encoder, encoder_setting, query_idf, measure, k, drop_self_matches, run)
-        if any(option is not None for option in (*others, directory)) or threads != 1 or scoring != "impacts":
+        others = (
+            *(index, collection, split, encoder, encoder_setting, query_idf, measure, k, drop_self_matches, run),
+            *(directory, documents, queries, qrels, search_option),
+        )
+        if any(option is not None for option in others) or threads != 1 or scoring != "impacts" or cost:
             raise EvaluationError("--regressions says itself what to evaluate", remedy="Leave the other options out")
         _regressions(regressions, data, json)
         return
     if data is not None:
         raise EvaluationError("--data is for --regressions only", remedy="Leave it out, or add --regressions PATH")
-    if collection is None:
-        raise EvaluationError("no collection is named", remedy="Add --collection FOLDER|ID")
+    if collection is None and qrels is None and documents is None and queries is None:
+        raise EvaluationError("no collection is named", remedy="Add --collection FOLDER|ID, or --qrels FILE")
     from lsr.eval.command import EvalRequest
     from lsr.eval.measures import DEFAULT_MEASURES
 
@@ -105,9 +126,14 @@ def run(
         k=k,
         threads=threads,
         scoring=scoring,
+        search=parse_settings(search_option or []),
+        cost=cost,
         drop_self_matches=drop_self_matches,
         run=None if run is None else str(run),
         directory=None if directory is None else str(directory),
+        documents=None if documents is None else str(documents),
+        queries=None if queries is None else str(queries),
+        qrels=None if qrels is None else str(qrels),
     )
     with _progress() as moved:
         result = request.execute(progress=moved, command=shlex.join(["lsr", *sys.argv[1:]]))
@@ -146,9 +172,27 @@ def _print_result(result: EvaluationResult, json: bool) -> None:
         table.add_row(name, f"[bold]{value:.4f}[/]")
     collection = result.provenance["collection"]
     table.add_row(
-        "queries", f"{result.queries:,} of {escape(collection['name'])}, {collection['documents']:,} documents"
+        "queries", f"{result.queries:,} of {escape(collection['name'])}, {collection['documents'] or 0:,} documents"
     )
+    if result.cost is not None:
+        for label, field, unit in _COSTS:
+            value = getattr(result.cost, field)
+            if value is not None:
+                table.add_row(label, f"{value:,.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}")
     show().print(table)
+
+
+#: Lines of the cost: label, field of `Cost`, unit.
+_COSTS = (
+    ("p50", "p50_ms", "ms a query, one thread"),
+    ("p95", "p95_ms", "ms"),
+    ("p99", "p99_ms", "ms"),
+    ("throughput", "queries_per_second", "queries/s"),
+    ("index", "bytes_per_document", "bytes a document"),
+    ("terms", "terms_per_document", "a document"),
+    ("FLOPS", "flops", "postings a query and document"),
+    ("indexing", "encode_documents_per_second", "documents/s"),
+)
 
 
 def _regressions(paths: list[Path], data: Path | None, json: bool) -> None:

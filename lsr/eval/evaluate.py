@@ -1,40 +1,41 @@
-"""Evaluation of an index, or of an encoder by way of a temporary index: search every judged query, measure, say whence.
+"""Evaluation of a system, an index, or an encoder by way of an index: answer every judged query, measure, say whence.
 
-Knows the engine by its public words only. What cannot be measured well is said in `EvaluationResult.warnings`; what
-cannot be measured at all raises.
+Knows systems by their protocol only. What cannot be measured well is said in `EvaluationResult.warnings`; what cannot
+be measured at all raises.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
+from lsr.encoders.settings import Setting
 from lsr.errors import EvaluationError, InvalidSettingError
 from lsr.eval.collections.base import Collection
+from lsr.eval.cost import Cost, measure_cost
+from lsr.eval.frames import frame
 from lsr.eval.measures import DEFAULT_MEASURES, depth, measure_run, parse_measures
 from lsr.eval.provenance import environment
 from lsr.eval.runs import Run, write_run
+from lsr.eval.systems.base import Progress, System
+from lsr.eval.systems.engine import IndexSystem, Scoring, check_options
 
 if TYPE_CHECKING:
     from lsr.engine.index import Index
+    from lsr.eval.indexing import IndexingReport
 
-#: What a step is called, how much of it is done, and of how much (None where that is not known).
-Progress = Callable[[str, int, int | None], None]
-
-#: `impacts`: the engine's own search. `float`: its weights before quantisation, exhaustively, by SciPy.
-Scoring = Literal["impacts", "float"]
-
-#: Queries that are searched between two reports of progress.
-_QUERIES = 256
-
-
-class Searcher(Protocol):
-    """What is evaluated: answers a batch of queries with (document id, score) pairs, best first."""
-
-    def search_batch(self, queries: Sequence[str], *, k: int, threads: int) -> list[list[tuple[str, float]]]: ...
+__all__ = [
+    "EvaluationResult",
+    "Progress",
+    "Scoring",
+    "evaluate_encoder",
+    "evaluate_index",
+    "evaluate_system",
+    "with_indexing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class EvaluationResult:
     """The figures of one system on one collection.
 
     `measures` are means over all `queries` judged queries; `per_query` has each of them; `run` is what was served, self
-    matches removed; `warnings` tells what is odd about collection or index; `provenance` is a JSON object.
+    matches removed; `warnings` tells what is odd about collection or system; `provenance` is a JSON object; `cost` is
+    there where it was asked for.
     """
 
     measures: dict[str, float]
@@ -51,44 +53,54 @@ class EvaluationResult:
     run: Run
     provenance: dict[str, Any]
     warnings: tuple[str, ...] = field(default=())
+    cost: Cost | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """`{"nDCG@10": …, "queries": n, "provenance": {…}}`: the JSON that `lsr eval --json` prints."""
-        return {**self.measures, "queries": self.queries, "provenance": self.provenance}
+        cost = {} if self.cost is None else {"cost": self.cost.to_dict()}
+        return {**self.measures, "queries": self.queries, **cost, "provenance": self.provenance}
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: one row a judged query (the index), one column a measure."""
+        rows = {query: {name: row[query] for name, row in self.per_query.items()} for query in self._queries()}
+        return frame(list(rows.values()), index=list(rows), index_name="query")
+
+    def _queries(self) -> list[str]:
+        return list(next(iter(self.per_query.values()), {}))
 
     def write_run(self, path: str | Path) -> None:
         """The run as a TREC file that measures to the same figures everywhere."""
         write_run(path, self.run)
 
 
-def evaluate_index(
-    index: Index,
+def evaluate_system(
+    system: System,
     collection: Collection,
     *,
     measures: Sequence[str] = DEFAULT_MEASURES,
     k: int | None = None,
     threads: int = 1,
-    scoring: Scoring = "impacts",
+    cost: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
     seed: int | None = None,
 ) -> EvaluationResult:
-    """Search every judged query of a collection in an index that holds its documents, and measure.
+    """Let a system answer every judged query of a collection, and measure.
 
     Parameters
     ----------
-    index : Index
-        Open; it is not changed.
+    system : System
+        See `lsr.eval.systems`.
     collection : Collection
         See `load_collection`.
     measures : sequence of str
-        Names of ir_measures; `MRR@10` is understood.
+        Names of ir_measures; `MRR@10` and `R_cap@100` are understood.
     k : int, optional
         Hits a query; by default the largest cutoff, 100 at least.
     threads : int
         For the search; the figures do not depend on it.
-    scoring : {"impacts", "float"}
-        `float` searches the unquantised weights exhaustively: what the engine's 8 bits cost is the difference.
+    cost : bool
+        Take latency, throughput and size too; see `lsr.eval.cost`.
     progress : callable, optional
         Called as `progress("search", done, total)`.
     command : str, optional
@@ -99,31 +111,75 @@ def evaluate_index(
     Raises
     ------
     EvaluationError
-        Unknown measure; k below a cutoff; no judged document is in the index.
+        Unknown measure; k below a cutoff; system and collection have nothing in common.
     MissingExtraError
         The extra `eval` is not installed.
     """
-    k = _checked_depth(measures, k, scoring)
-    warnings = [*collection.warnings, *_unindexed(index, collection)]
-    system: Searcher = _searcher(index, scoring)
+    k = _checked_depth(measures, k)
+    warnings = [*collection.warnings, *system.oddities(collection)]
     started = time.perf_counter()
-    run, blank = _search(system, collection, k, threads, progress)
+    run, odd = system.answer(collection, k, threads, progress)
     seconds = time.perf_counter() - started
-    if blank:
-        warnings.append(f"{len(blank)} judged queries are blank (first: {blank[0]!r}); they count as 0")
+    warnings += odd
     scores = measure_run(run, collection.qrels, measures)
     provenance = environment(command=command, threads=threads, seed=seed)
     provenance["collection"] = describe_collection(collection)
+    provenance["system"] = {"k": k, **system.describe()}
     if provenance["collection"]["documents"] is None:
-        provenance["collection"]["documents"] = len(index)
-    provenance["system"] = {"scoring": scoring, "k": k, **_describe_index(index)}
-    provenance["timings"] = {
-        "search_seconds": round(seconds, 3),
-        "queries_per_second": round(len(collection.queries) / seconds, 1) if seconds else None,
-    }
+        provenance["collection"]["documents"] = provenance["system"].get("documents")
+    provenance["timings"] = {}
+    if system.searcher is not None:
+        provenance["timings"] = {
+            "search_seconds": round(seconds, 3),
+            "queries_per_second": round(len(collection.queries) / seconds, 1) if seconds else None,
+        }
     provenance["warnings"] = warnings
+    taken = measure_cost(system, list(collection.queries.values()), threads=threads) if cost else None
     return EvaluationResult(
-        scores.mean, scores.per_query, len(collection.qrels), run, provenance, warnings=tuple(warnings)
+        scores.mean, scores.per_query, len(collection.qrels), run, provenance, tuple(warnings), taken
+    )
+
+
+def evaluate_index(
+    index: Index,
+    collection: Collection,
+    *,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    k: int | None = None,
+    threads: int = 1,
+    scoring: Scoring = "impacts",
+    options: Mapping[str, Setting] | None = None,
+    cost: bool = False,
+    progress: Progress | None = None,
+    command: str | None = None,
+    seed: int | None = None,
+) -> EvaluationResult:
+    """Search every judged query of a collection in an index that holds its documents, and measure.
+
+    Parameters
+    ----------
+    index : Index
+        Open; it is not changed.
+    scoring : {"impacts", "float"}
+        `float` searches the unquantised weights exhaustively: what the engine's 8 bits cost is the difference.
+    options : mapping, optional
+        Options of the search by name: fields of `SearchOptions`, or `recall`.
+
+    The other parameters and the errors are those of `evaluate_system`, and InvalidSettingError for an option that the
+    search does not have.
+    """
+    _checked_depth(measures, k)
+    _check_scoring(scoring)
+    return evaluate_system(
+        IndexSystem(index, scoring=scoring, options=options),
+        collection,
+        measures=measures,
+        k=k,
+        threads=threads,
+        cost=cost,
+        progress=progress,
+        command=command,
+        seed=seed,
     )
 
 
@@ -141,17 +197,9 @@ def describe_collection(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _describe_index(index: Index) -> dict[str, Any]:
-    info = index.info().to_dict()
-    info.pop("segments", None)
-    return info
-
-
-def _checked_depth(measures: Sequence[str], k: int | None, scoring: str) -> int:
-    """How many hits a query to retrieve; raises where the three cannot be evaluated."""
+def _checked_depth(measures: Sequence[str], k: int | None) -> int:
+    """How many hits a query to retrieve; raises where the two cannot be evaluated."""
     parsed = parse_measures(measures)
-    if scoring not in ("impacts", "float"):
-        raise InvalidSettingError(f"scoring is {scoring!r}", remedy="It is impacts or float")
     if k is None:
         return depth(parsed)
     for name, measure in parsed.items():
@@ -162,60 +210,24 @@ def _checked_depth(measures: Sequence[str], k: int | None, scoring: str) -> int:
     return k
 
 
-def _searcher(index: Index, scoring: Scoring) -> Searcher:
-    if scoring == "impacts":
-        return index
-    from lsr.eval.oracle import FloatSearcher
-
-    return FloatSearcher(index)
-
-
-def _unindexed(index: Index, collection: Collection) -> list[str]:
-    """A warning where judged documents are not in the index; an error where none is."""
-    judged = list(dict.fromkeys(document for row in collection.qrels.values() for document in row))
-    missing = [document for document in judged if document not in index]
-    if len(missing) == len(judged):
-        raise EvaluationError(
-            f"none of the {len(judged)} judged documents of {collection.name} is in the index {index.path}",
-            remedy="Index the documents of the same collection, with their own ids",
-        )
-    if missing:
-        return [
-            f"{len(missing)} of {len(judged)} judged documents are not in the index (first: {missing[0]!r}); "
-            "they count as not found"
-        ]
-    return []
-
-
-def _search(
-    system: Searcher, collection: Collection, k: int, threads: int, progress: Progress | None
-) -> tuple[Run, list[str]]:
-    """The run over all judged queries, and the ids of those that are blank and cannot be asked."""
-    asked = [(query, text) for query, text in collection.queries.items() if text.strip()]
-    blank = [query for query, text in collection.queries.items() if not text.strip()]
-    spare = 1 if collection.drop_self_matches else 0
-    run: Run = {}
-    for start in range(0, len(asked), _QUERIES):
-        part = asked[start : start + _QUERIES]
-        answers = system.search_batch([text for _, text in part], k=k + spare, threads=threads)
-        for (query, _), hits in zip(part, answers, strict=True):
-            run[query] = [hit for hit in hits if not spare or hit[0] != query][:k]
-        if progress:
-            progress("search", start + len(part), len(asked))
-    return run, blank
+def _check_scoring(scoring: str) -> None:
+    if scoring not in ("impacts", "float"):
+        raise InvalidSettingError(f"scoring is {scoring!r}", remedy="It is impacts or float")
 
 
 def evaluate_encoder(
     name: str,
     collection: Collection,
     *,
-    settings: Mapping[str, str | int | float | bool | None] | None = None,
+    settings: Mapping[str, Setting] | None = None,
     query_idf: str | None = None,
     directory: str | Path | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     k: int | None = None,
     threads: int = 1,
     scoring: Scoring = "impacts",
+    options: Mapping[str, Setting] | None = None,
+    cost: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
     seed: int | None = None,
@@ -238,7 +250,9 @@ def evaluate_encoder(
     """
     from lsr.eval.indexing import indexed
 
-    _checked_depth(measures, k, scoring)  # before minutes of encoding
+    _checked_depth(measures, k)  # before minutes of encoding
+    _check_scoring(scoring)
+    check_options(options or {}, scoring)
     with indexed(name, collection, settings or {}, query_idf, directory, progress) as (index, report):
         result = evaluate_index(
             index,
@@ -247,17 +261,20 @@ def evaluate_encoder(
             k=k,
             threads=threads,
             scoring=scoring,
+            options=options,
+            cost=cost,
             progress=progress,
             command=command,
             seed=seed,
         )
+    return with_indexing(result, report)
+
+
+def with_indexing(result: EvaluationResult, report: IndexingReport) -> EvaluationResult:
+    """A result with what its index took to build, and what was odd about it."""
     result.provenance["timings"].update(report.timings)
     result.provenance["warnings"].extend(report.warnings)
-    return EvaluationResult(
-        result.measures,
-        result.per_query,
-        result.queries,
-        result.run,
-        result.provenance,
-        warnings=(*result.warnings, *report.warnings),
-    )
+    cost = result.cost
+    if cost is not None:
+        cost = replace(cost, encode_documents_per_second=report.documents_per_second)
+    return replace(result, warnings=(*result.warnings, *report.warnings), cost=cost)

@@ -21,7 +21,7 @@ from lsr.eval.collections.base import Collection
 
 if TYPE_CHECKING:
     from lsr.engine.index import Index
-    from lsr.eval.evaluate import Progress
+    from lsr.eval.systems.base import Progress
 
 #: Beside a kept index once it is complete: the key that it was made for.
 _COMPLETE = "complete.json"
@@ -29,10 +29,13 @@ _COMPLETE = "complete.json"
 
 @dataclass(frozen=True, slots=True)
 class IndexingReport:
-    """`timings` go to the provenance; `warnings` to the result."""
+    """`timings` of this run go to the provenance, `warnings` to the result; `documents_per_second` is of the run that
+    built the index, which may have been an earlier one.
+    """
 
     timings: dict[str, float]
     warnings: tuple[str, ...]
+    documents_per_second: float | None = None
 
 
 @contextmanager
@@ -85,7 +88,8 @@ def _filled(index: Index, collection: Collection, done: Path | None, progress: P
     from lsr.engine.loading import LoadReport, load_documents
 
     if done is not None and done.exists():
-        return IndexingReport({}, tuple(json.loads(done.read_text())["warnings"]))
+        kept = json.loads(done.read_text())
+        return IndexingReport({}, tuple(kept["warnings"]), kept.get("documents_per_second"))
     empty = 0
 
     def documents() -> Iterator[Document]:
@@ -115,9 +119,12 @@ def _filled(index: Index, collection: Collection, done: Path | None, progress: P
         warnings.append(f"{report.duplicates} documents have the id of an earlier one, and replaced it")
     if empty:
         warnings.append(f"{empty} documents are empty and cannot be found")
-    if done is not None:
-        done.write_text(json.dumps({"warnings": warnings}))
     timings = {"index_seconds": round(seconds, 3)}
-    if report.written:
-        timings["documents_per_second"] = round(report.written / seconds, 1)
-    return IndexingReport(timings, tuple(warnings))
+    rate = round(report.written / seconds, 1) if report.written else None
+    if rate is not None:
+        timings["documents_per_second"] = rate
+    if done is not None:
+        part = done.with_suffix(".part")  # a file that an interrupt left half would be read as complete
+        part.write_text(json.dumps({"warnings": warnings, "documents_per_second": rate}))
+        part.replace(done)
+    return IndexingReport(timings, tuple(warnings), rate)

@@ -4,6 +4,9 @@ Two conventions are kept here. The denominator is the number of queries in the j
 0. And a run is measured in the order in which it was served: ir_measures is given falling numbers made from the ranks,
 never the scores, because it would reorder ties by document id.
 
+`R_cap@k` is BEIR's capped recall, which ir_measures does not have: relevant hits over min(k, relevant documents), so
+that 1 can be reached where more are relevant than k (TREC-COVID). It is R@k times relevant / min(k, relevant).
+
 Knows nothing of engines and files.
 """
 
@@ -21,6 +24,9 @@ from lsr.eval.collections.base import Qrels
 #: What is measured unless somebody asks for something else.
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "MRR@10")
 
+#: How capped recall is asked for; the rest of its name is R's.
+CAPPED = "R_cap"
+
 #: Hits that are retrieved at least, and for a measure without a cutoff (such as AP).
 LEAST_DEPTH, OPEN_DEPTH = 100, 1000
 
@@ -34,7 +40,7 @@ class Scores:
 
 
 def parse_measures(names: Sequence[str]) -> dict[str, Any]:
-    """The measures by the names as given: any of ir_measures, `MRR@10` being its `RR@10` and `MAP` its `AP`.
+    """The measures by the names as given: any of ir_measures (`MRR@10` is its `RR@10`, `MAP` its `AP`), and `R_cap@k`.
 
     Raises
     ------
@@ -86,13 +92,29 @@ def measure_run(
     values: dict[Any, dict[str, float]] = {measure: {} for measure in unique}
     for metric in result.per_query:
         values[metric.measure][metric.query_id] = float(metric.value)
-    return Scores(
-        mean={name: float(result.aggregated[measure]) for name, measure in measures.items()},
-        per_query={
-            name: {query: values[measure].get(query, float(measure.DEFAULT)) for query in qrels}
-            for name, measure in measures.items()
-        },
-    )
+    scores = Scores({}, {})
+    for name, measure in measures.items():
+        rows = {query: values[measure].get(query, float(measure.DEFAULT)) for query in qrels}
+        mean = float(result.aggregated[measure])
+        if _capped(name):
+            rows = _cap(rows, qrels, measure)
+            mean = sum(rows.values()) / len(rows)
+        scores.per_query[name], scores.mean[name] = rows, mean
+    return scores
+
+
+def _capped(name: str) -> bool:
+    return name.strip().startswith(CAPPED)
+
+
+def _cap(recall: Mapping[str, float], qrels: Qrels, measure: Any) -> dict[str, float]:
+    """Recall at a cutoff, per query, as capped recall."""
+    cutoff, least = measure.params["cutoff"], measure.params.get("rel", 1)
+    capped = {}
+    for query, value in recall.items():
+        relevant = sum(grade >= least for grade in qrels[query].values())
+        capped[query] = value * relevant / min(cutoff, relevant) if relevant else 0.0
+    return capped
 
 
 def _falling(query: str, hits: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -108,7 +130,7 @@ def _parse(name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # its parser uses ast.Num, deprecated since Python 3.12
-            measure = library.parse_measure(name.strip())
+            measure = library.parse_measure(name.strip().replace(CAPPED, "R", 1) if _capped(name) else name.strip())
         measure.validate_params()
     except NameError:
         known = list(library.measures.registry)

@@ -30,6 +30,7 @@ LIBRARIES = (
     "ir-measures",
     "pytrec-eval-terrier",
     "ir-datasets",
+    "bm25s",
 )
 
 

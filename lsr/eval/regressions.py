@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lsr.errors import EvaluationError, InvalidSettingError, LsrError, MissingExtraError
+from lsr.eval.catalogue import is_here
 from lsr.eval.command import EvalRequest, parse_command
 from lsr.eval.evaluate import EvaluationResult, Progress
 from lsr.eval.measures import parse_measures
@@ -212,13 +213,14 @@ def _attempt(
 def _absent(regression: Regression, data: str | Path | None) -> str:
     """Why the collections of a regression are not here; empty where they are, or where the evaluation must tell."""
     for command in filter(None, (regression.command, regression.minus)):
-        if DATA not in command:
-            continue
-        if data is None:
+        if DATA in command and data is None:
             return "no folder of collections is named (--data)"
-        collection = parse_command(command).collection.replace(DATA, str(data))
-        if not Path(collection).exists():
-            return f"{collection} is not there"
+        request = parse_command(command.replace(DATA, shlex.quote(str(data))))
+        for place in (request.collection, request.documents, request.queries, request.qrels):
+            if place is not None and DATA in command and not is_here(place):
+                return f"{place} is not there"
+        if request.collection is not None and not is_here(request.collection):
+            return f"{request.collection} is not on this machine (lsr datasets get)"
     return ""
 
 

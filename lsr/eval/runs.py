@@ -100,12 +100,26 @@ def read_run(path: str | Path) -> Run:
     }
 
 
+def falling(scores: Sequence[float]) -> list[np.float32]:
+    """The scores as float32, one that does not fall lowered to one step below the one before it.
+
+    float32, because trec_eval and everything made of its code keep scores so: a smaller step would be a tie again.
+    What is no finite number, or beyond float32, stays so.
+    """
+    found: list[np.float32] = []
+    with np.errstate(over="ignore"):
+        values = np.array(scores, np.float64).astype(np.float32)
+    for value in values:
+        if found and value >= found[-1] and np.isfinite(value):
+            value = np.nextafter(found[-1], np.float32(-np.inf))
+        found.append(value)
+    return found
+
+
 def _lines(query: str, hits: Sequence[tuple[str, float]], tag: str) -> list[str]:
     lines = []
     seen: set[str] = set()
-    previous = np.float32(np.inf)
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused below
-        values = np.array([score for _, score in hits], np.float64).astype(np.float32)
+    values = falling([score for _, score in hits])
     for rank, ((document, score), value) in enumerate(zip(hits, values, strict=True), 1):
         _check_field(document, "the document id")
         if document in seen:
@@ -113,9 +127,6 @@ def _lines(query: str, hits: Sequence[tuple[str, float]], tag: str) -> list[str]
         seen.add(document)
         if not np.isfinite(value):
             raise EvaluationError(f"the document {document!r} has the score {score} for the query {query!r}")
-        if value >= previous:
-            value = np.nextafter(previous, np.float32(-np.inf))
-        previous = value
         lines.append(f"{query} Q0 {document} {rank} {value!s} {tag}\n")
     return lines
 

@@ -14,7 +14,16 @@ from cli_help import PATIENCE_SECONDS, PLAIN, lsr, pets_index, process
 
 import lsr as package
 
-VERBS = ("index", "search", "serve", "eval", "info", "check", "demo")
+VERBS = (
+    *("index", "search", "serve", "eval", "eval compare", "eval explain", "eval vocabulary", "datasets"),
+    *("datasets get", "info", "check", "demo"),
+)
+
+
+def documentation(verb: str) -> str:
+    """What a verb's module says of it; `eval compare` is the module eval_compare."""
+    text: str = importlib.import_module(f"lsr.cli.{verb.replace(' ', '_')}").run.__doc__
+    return text
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -22,18 +31,17 @@ def test_help_names_every_verb_with_one_line(option: str) -> None:
     outcome = lsr(option)
     assert outcome.code == 0
     for verb in VERBS:
-        first = importlib.import_module(f"lsr.cli.{verb}").run.__doc__.splitlines()[0]
-        (line,) = [line for line in outcome.out.splitlines() if line.startswith(f"│ {verb} ")]
+        first = documentation(verb).splitlines()[0]
+        (line,) = [line for line in outcome.out.splitlines() if line.startswith(f"│ {verb}  ")]
         assert first in line
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_explains_itself(verb: str) -> None:
-    outcome = lsr(verb, "--help")
+    outcome = lsr(*verb.split(), "--help")
     assert outcome.code == 0
     assert f"Usage: lsr {verb}" in outcome.out
-    documentation = importlib.import_module(f"lsr.cli.{verb}").run.__doc__
-    for paragraph in documentation.split("\n\n"):
+    for paragraph in documentation(verb).split("\n\n"):
         assert " ".join(paragraph.split())[:100] in " ".join(outcome.out.split())
     assert "\x1b" not in outcome.out
 

@@ -47,7 +47,7 @@ def test_a_command_line_is_a_request() -> None:
         ("lsr eval", "--collection"),
         ("lsr eval --collection x --frobnicate", "--frobnicate"),
         ("lsr eval --collection x --k many", "invalid int value: 'many'"),
-        ("lsr eval --collect x", "--collection"),
+        ("lsr eval --collect x", "unrecognized arguments: --collect"),
     ],
 )
 def test_a_command_that_cannot_be_read_is_refused(line: str, message: str) -> None:

@@ -115,6 +115,41 @@ def load_collection(
     return IrDatasetsCollection(text, split=split, drop_self_matches=drop_self_matches)
 
 
+def judged(
+    collection: str | None,
+    *,
+    split: str | None = None,
+    documents: str | Path | None = None,
+    queries: str | Path | None = None,
+    qrels: str | Path | None = None,
+    drop_self_matches: bool | None = None,
+) -> Collection | None:
+    """The collection that options name: one by its name, or files of one's own; None where none is named.
+
+    Raises
+    ------
+    EvaluationError
+        Both are named, or files without judgements; and what the collections raise.
+    """
+    from lsr.eval.collections.files import FilesCollection
+
+    files = {"documents": documents, "queries": queries, "qrels": qrels}
+    named = [name for name, path in files.items() if path is not None]
+    if collection is not None:
+        if named:
+            raise EvaluationError(
+                f"a collection and --{named[0]} are both given", remedy="A collection has its own: leave one out"
+            )
+        return load_collection(collection, split=split, drop_self_matches=drop_self_matches)
+    if not named:
+        return None
+    if qrels is None:
+        raise EvaluationError(f"--{named[0]} is given without judgements", remedy="Add --qrels FILE")
+    if split is not None:
+        raise EvaluationError("--split is for a collection", remedy="Name the file of the split with --qrels")
+    return FilesCollection(qrels, queries=queries, documents=documents, drop_self_matches=drop_self_matches)
+
+
 def _suggestion(text: str, ids: list[str]) -> str:
     """The nearest folders beside the one that was named, and the nearest ids, as a remedy."""
     path = Path(text)
