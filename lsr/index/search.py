@@ -236,8 +236,9 @@ class _SegmentSearch:
 
     def _prioritised(self) -> NDArray[np.int32]:
         """Numbers of the terms, by what a posting of each can add at most, falling."""
-        peaks = self._greatest.reshape(-1, len(self._weights)).max(axis=0, initial=0)
-        frequencies = self._lengths.reshape(-1, len(self._weights)).sum(axis=0)
+        shape = (self._segment.n_superblocks, len(self._weights))
+        peaks = self._greatest.reshape(shape).max(axis=0, initial=0)
+        frequencies = self._lengths.reshape(shape).sum(axis=0)
         return np.argsort(-(peaks * self._weights / np.maximum(frequencies, 1)), kind="stable").astype(np.int32)
 
     def _allowed_blocks(self) -> NDArray[np.uint8]:

@@ -107,7 +107,11 @@ class Segment:
             and len(self.rows) == int(self.row_starts[-1]) * ROW
         )
         if not fits:
-            raise CorruptionError(self.path, "its arrays do not fit each other")
+            raise CorruptionError(
+                self.path,
+                "its arrays do not fit each other",
+                remedy="`lsr check DIR --repair` rebuilds segments from the store",
+            )
 
     # -- documents --------------------------------------------------------------------------------------------------
 
