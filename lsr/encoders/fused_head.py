@@ -131,6 +131,23 @@ def slope(weights: torch.Tensor, activation: str) -> torch.Tensor:
     return torch.exp(-exponent).mul_(weights > 0)
 
 
+def peak_logits(
+    states: torch.Tensor,
+    mask: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    *,
+    tile: int | None = None,
+) -> torch.Tensor:
+    """(B, V) float32: the maximum over real positions of each logit, −∞ in a row without any; not differentiable.
+
+    Arguments as of `fused_head`.
+    """
+    with torch.no_grad():
+        peak, _ = _tiled_peaks(states, mask.bool(), weight, tile or TILE, False)
+        return peak if bias is None else peak + bias.float()
+
+
 class _FusedHead(torch.autograd.Function):
     """Forward and backward of `fused_head`; arguments are checked already."""
 
