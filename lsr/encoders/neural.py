@@ -177,6 +177,16 @@ class NeuralEncoder(MaskedLmEncoder):
         lexical = isinstance(self._query, LookUp) and self.lexical_queries
         return "collection" if lexical and self._lookup_table is None else "model"
 
+    @property
+    def sides(self) -> tuple[Side | LookUp, Side | LookUp]:
+        """How documents and how queries are encoded; the same object where there is no difference."""
+        return self._document, self._document if self._query == self._document else self._query
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids of the tokens that stand for no word."""
+        return self._tokenizer.special_ids
+
     # -- encoding -------------------------------------------------------------------------------------------------
 
     def encode_documents(self, texts: Sequence[str]) -> SparseVectors:

@@ -6,6 +6,7 @@ Knows configurations, tensors and adapters. Knows no pooling. Everything here lo
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,7 +100,9 @@ def _adapted(model: Any, checkpoint: Checkpoint) -> Any:
     except ImportError:
         raise MissingExtraError(f"the adapter {checkpoint.name}", "lora") from None
     try:
-        return peft.PeftModel.from_pretrained(model, str(checkpoint.folder)).merge_and_unload()
+        with warnings.catch_warnings():  # peft asks transformers by names that are going out of use
+            warnings.simplefilter("ignore", FutureWarning)
+            return peft.PeftModel.from_pretrained(model, str(checkpoint.folder)).merge_and_unload()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EncoderError(
             f"{checkpoint.name} cannot be put onto its base model: {str(error).splitlines()[0]}",
@@ -186,8 +189,9 @@ def load_body(
             remedy="Use the configuration that was published with these weights",
         ) from error
     model.tie_weights()
-    own = {parameter.data_ptr() for name, parameter in model.named_parameters() if name in state}
-    missing = [name for name in report.missing_keys if not _optional(name) and wanted[name].data_ptr() not in own]
+    filled = model.state_dict()  # what is tied to a weight that was there is not missing
+    own = {filled[name].data_ptr() for name in state}
+    missing = [name for name in report.missing_keys if not _optional(name) and filled[name].data_ptr() not in own]
     if missing:
         raise EncoderError(
             f"{checkpoint.name} lacks weights of its body: {', '.join(missing[:3])}"
