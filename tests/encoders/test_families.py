@@ -324,10 +324,8 @@ def test_lora_adapter(tmp_path: Path) -> None:
     plain = load_encoder(str(base), settings={"max_length": 100, "device": "cpu"})
     assert encoder.encode_documents(TEXTS) != plain.encode_documents(TEXTS)
     assert encoder.fingerprint != plain.fingerprint
-    (tmp_path / "merged").mkdir()
-    peft.PeftModel.from_pretrained(model, str(tmp_path / "adapter")).merge_and_unload().save_pretrained(
-        tmp_path / "merged"
-    )
+    adapted = peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(tmp_path / "adapter"))
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
     small_tokenizer().save(str(tmp_path / "merged" / "tokenizer.json"))
     merged = load_encoder(str(tmp_path / "merged"), settings={"max_length": 100, "device": "cpu"})
     expected = merged.encode_documents(TEXTS).to_dense()
