@@ -18,6 +18,8 @@ from lsr.text.wordpiece import WordPieceTokenizer
 
 #: What an inference-free query gives a token that its table does not mention.
 UNSEEN = 1.0
+#: How many documents of the kind of the encoder's table `smoothed` adds to a collection.
+PSEUDO_DOCUMENTS = 100
 
 
 def inverse_document_frequency(df: ArrayLike, n: int) -> NDArray[np.float32]:
@@ -45,6 +47,29 @@ def inverse_document_frequency(df: ArrayLike, n: int) -> NDArray[np.float32]:
         )
     # 1 + (n - df + .5) / (df + .5) is (n + 1) / (df + .5)
     return np.asarray(np.log((n + 1.0) / (frequencies + 0.5)), np.float32)
+
+
+def smoothed_idf(
+    df: NDArray[np.int64], n: int, own: NDArray[np.float32], *, documents: int = PSEUDO_DOCUMENTS
+) -> NDArray[np.float32]:
+    """The idf of a collection to which `documents` were added that are like those another table was counted on.
+
+    Of that table's documents the share exp(−own) holds a term (its formula, for a large n), so df grows by
+    documents·exp(−own) and n by documents. A large collection keeps its own idf; a small one, whose counts say little,
+    leans on the table. A term of weight 0 in the table, a special one, keeps 0.
+
+    Parameters
+    ----------
+    df : int64 ndarray
+        Documents of the collection that hold each term.
+    n : int
+        Documents of the collection.
+    own : float32 ndarray as long as `df`
+        The other table.
+    """
+    weights = np.asarray(own, np.float64)
+    idf = np.log((n + documents + 1.0) / (np.asarray(df, np.float64) + documents * np.exp(-weights) + 0.5))
+    return np.where(weights > 0, np.maximum(idf, 0.0), 0.0).astype(np.float32)
 
 
 def read_idf_table(data: bytes, path: Path, tokenizer: WordPieceTokenizer, dim: int) -> NDArray[np.float32]:

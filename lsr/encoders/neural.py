@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.batching import encode_in_batches
+from lsr.encoders.batching import encode_ahead, encode_in_batches
 from lsr.encoders.checkpoint import Checkpoint
 from lsr.encoders.families import FAMILIES, Network, Placing, Side, load_network
 from lsr.encoders.families.base import POOLINGS, PRECISIONS
@@ -200,25 +200,33 @@ class NeuralEncoder(MaskedLmEncoder):
         return self._encode(self._query, self._query_tokenizer, texts)
 
     def _encode(self, side: Side, tokenizer: WordPieceTokenizer, texts: Sequence[str]) -> SparseVectors:
-        network = self._loaded(side)
-        if side.prompt:
-            texts = [side.prompt + text for text in texts]
-        inputs = network.inputs(tokenizer, texts, self.max_length)
-        if self._keep:
-            frame = tokenizer.prefix + tokenizer.suffix
-            inputs = [row or frame for row in inputs]
-        dropped = [] if self._keep else [number for number in tokenizer.special_ids if number < self.dim]
         import torch
 
+        network = self._loaded(side)
+        frame = tokenizer.prefix + tokenizer.suffix
+        dropped = [] if self._keep else [number for number in tokenizer.special_ids if number < self.dim]
         on_cpu = network.device.type == "cpu"
         budget = self._batch_tokens or (torch.get_num_threads() * BATCH_TOKENS if on_cpu else 65536)
+
+        def read(part: Sequence[str]) -> list[list[int]]:
+            inputs = network.inputs(tokenizer, [side.prompt + text for text in part], self.max_length)
+            return [row or frame for row in inputs] if self._keep else inputs
 
         def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> SparseVectors:
             return network.encode(ids, mask, dropped)
 
-        # A row of output is as long as the vocabulary: few on a CPU, more where they are cheap.
-        rows = 64 if on_cpu else 512
-        return encode_in_batches(inputs, forward, dim=self.dim, pad_id=tokenizer.pad_id, budget=budget, row_limit=rows)
+        def encode(inputs: list[list[int]]) -> SparseVectors:
+            # A row of output is as long as the vocabulary: few on a CPU, more where they are cheap.
+            return encode_in_batches(
+                inputs,
+                forward,
+                dim=self.dim,
+                pad_id=tokenizer.pad_id,
+                budget=budget,
+                row_limit=64 if on_cpu else 512,
+            )
+
+        return encode_ahead(texts, read, encode)
 
     # -- loaded when first used -----------------------------------------------------------------------------------
 

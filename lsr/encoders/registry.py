@@ -145,7 +145,7 @@ def _needed(terms: TermDictionary | None, name: str) -> TermDictionary:
 
 #: Of encoders with terms of their own.
 _OWN_TERMS_KINDS: dict[str, type] = {"max_length": int, "device": str, "batch_tokens": int}
-_ONNX_KINDS: dict[str, type] = {"max_length": int, "threads": int, "batch_tokens": int}
+_ONNX_KINDS: dict[str, type] = {"max_length": int, "precision": str, "threads": int, "batch_tokens": int}
 
 _NAMED = {
     "splade-tiny-doc": _Entry(

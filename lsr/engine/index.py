@@ -57,7 +57,7 @@ class Index:
     path : Path
     encoder : Encoder
     query_idf : str
-        Which idf table weights lexical queries: `model`, `collection` or `min`.
+        Which idf table weights lexical queries: `model`, `collection`, `min` or `smoothed`.
     """
 
     def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None) -> None:
@@ -101,7 +101,7 @@ class Index:
         encoder_settings : mapping, optional
             Keyword settings of a named encoder.
         query_idf : str, optional
-            `model`, `collection` or `min`; the encoder's own choice by default.
+            `model`, `collection`, `min` or `smoothed`; the encoder's own choice by default.
 
         Raises
         ------
