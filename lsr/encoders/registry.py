@@ -61,8 +61,17 @@ def load_encoder(
     """
     entry = _NAMED.get(name) or _checkpoint_entry(name)
     chosen = {} if settings is None else dict(settings)
-    _check_settings(name, chosen, entry.kinds)
-    return entry.make(name, chosen, terms)
+    kinds = entry.kinds if name == "bm25" else {**entry.kinds, **_PASSAGE_KINDS}
+    _check_settings(name, chosen, kinds)
+    cut = {key: chosen.pop(key) for key in _PASSAGE_KINDS if key in chosen}
+    encoder = entry.make(name, chosen, terms)
+    if cut.get("passage_tokens") is None:
+        if any(value is not None for value in cut.values()):
+            raise InvalidSettingError(f"{', '.join(cut)} mean nothing without passage_tokens", remedy="Set it too")
+        return encoder
+    from lsr.encoders.passages import PassageEncoder
+
+    return PassageEncoder(encoder, **_given(cut))
 
 
 def list_encoders() -> list[tuple[str, str]]:
@@ -143,6 +152,8 @@ def _needed(terms: TermDictionary | None, name: str) -> TermDictionary:
     return terms
 
 
+#: Of long documents by passages, for every encoder whose terms are tokens.
+_PASSAGE_KINDS: dict[str, type] = {"passage_tokens": int, "passage_overlap": int, "passage_limit": int}
 #: Of encoders with terms of their own.
 _OWN_TERMS_KINDS: dict[str, type] = {"max_length": int, "device": str, "batch_tokens": int}
 _ONNX_KINDS: dict[str, type] = {"max_length": int, "precision": str, "threads": int, "batch_tokens": int}

@@ -129,6 +129,10 @@ class WordPieceTokenizer:
             if token not in special and end > start
         ]
 
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) of each token of the whole text, unknown ones too; characters, end exclusive."""
+        return list(self._encode(text).offsets)
+
     def words_of(self, text: str) -> list[tuple[str, int, int]]:
         """(word, start, end) of each word that the tokenizer's normaliser and splitter make, before word pieces.
 
