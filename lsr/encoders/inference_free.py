@@ -6,7 +6,9 @@ Knows tokens and a table. Loads neither onnxruntime nor torch: this is the whole
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,26 +59,36 @@ class InferenceFreeQueries:
         """Weight 1 for each token that a text holds, however often (`repeats`: how often); special and unknown tokens
         are left out.
         """
-        read = [self._tokenizer.ids(self._prompt + text) for text in texts]
-        rows = [sorted(set(ids) - self._excluded) for ids in read]
-        indptr = np.zeros(len(rows) + 1, np.int64)
-        for number, row in enumerate(rows):
-            indptr[number + 1] = indptr[number] + len(row)
-        terms = np.array([term for row in rows for term in row], np.uint32)
-        weights = np.ones(len(terms), np.float32)
         if self._repeats:
-            counts = [Counter(ids) for ids in read]
-            weights = np.array([n[term] for n, row in zip(counts, rows, strict=True) for term in row], np.float32)
-        return SparseVectors(indptr, terms, weights, self._dim)
+            return self._made([Counter(self._kept(text)) for text in texts])
+        return self._made([dict.fromkeys(self._kept(text), 1.0) for text in texts])
 
     def encode(self, texts: Sequence[str]) -> SparseVectors:
         """The same tokens with the weights of the table."""
-        presence = self.counts(texts)
         if self.idf is None:
-            return presence
-        weights = self.idf[presence.terms]
+            return self.counts(texts)
+        weights = self._weights
         if self._repeats:
-            weights = weights * presence.weights
-        weighted = weights > 0
-        kept = presence.filter(weighted)
-        return SparseVectors(kept.indptr, kept.terms, weights[weighted], self._dim)
+            counts = [Counter(self._kept(text)) for text in texts]
+            return self._made([{term: n * weights[term] for term, n in row.items() if weights[term]} for row in counts])
+        return self._made(
+            [{term: weights[term] for term in set(self._kept(text)) if weights[term] > 0} for text in texts]
+        )
+
+    def _kept(self, text: str) -> list[int]:
+        ids = self._tokenizer.ids(self._prompt + text)
+        return ids if self._excluded.isdisjoint(ids) else [term for term in ids if term not in self._excluded]
+
+    @cached_property
+    def _weights(self) -> list[float]:
+        """The table for look-ups of a few: an array's elements cost more to take one by one."""
+        return [] if self.idf is None else self.idf.tolist()
+
+    def _made(self, rows: Sequence[Mapping[int, float]]) -> SparseVectors:
+        """Rows of positive weights; sorted here, so nothing is left to check."""
+        ordered = [sorted(row.items()) for row in rows]
+        indptr = np.zeros(len(rows) + 1, np.int64)
+        indptr[1:] = list(accumulate(map(len, ordered)))
+        terms = np.array([term for row in ordered for term, _ in row], np.uint32)
+        weights = np.array([weight for row in ordered for _, weight in row], np.float32)
+        return SparseVectors.unchecked(indptr, terms, weights, self._dim)
