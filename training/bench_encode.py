@@ -218,14 +218,14 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["tiny"], choices=("tiny", "22m"))
     parser.add_argument("--lengths", nargs="+", type=int, default=[16, 64, 128, 256])
     parser.add_argument("--tokens", type=int, help="of each measurement, in all its texts")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=1, help="of each contender (default: 1)")
     parser.add_argument("--contenders", nargs="+")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--to", type=Path, help="write the table here")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    arguments.tokens = arguments.tokens or (8192 if arguments.quick else 32768)
+    arguments.tokens = arguments.tokens or (4096 if arguments.quick else 32768)
     if arguments.one:
         warnings.simplefilter("ignore")
         asked = (
@@ -315,7 +315,7 @@ def machine(arguments: argparse.Namespace) -> str:
         ),
         platform.processor(),
     )
-    return f"{name}, {arguments.threads} threads"
+    return f"{name}, {arguments.threads} thread(s)"
 
 
 if __name__ == "__main__":
