@@ -1,4 +1,4 @@
-"""`lsr encoder`: what an encoder is, and other forms of it."""
+"""Say what an encoder is; write it for other tools."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import typer
 from lsr.cli.output import fail, print_json, show
 from lsr.errors import LsrError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Say what an encoder is; write it for other tools.")
-
 _NAME = "A named encoder, a checkpoint's folder, or its hub id."
 _SETTING = "For example family=sparta; repeatable."
 
 
-@app.command("info")
 def info(
     encoder: Annotated[str, typer.Argument(metavar="PATH", help=_NAME)],
     encoder_setting: Annotated[
@@ -47,7 +44,6 @@ def info(
     show().print(table)
 
 
-@app.command("export")
 def export(
     encoder: Annotated[str, typer.Argument(metavar="PATH", help=_NAME)],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new folder.")],
@@ -75,3 +71,6 @@ def export(
     except LsrError as error:
         fail(error)
     show().print(f"{to}: {loaded.name} for {format}", markup=False, soft_wrap=True)
+
+
+VERBS = {"info": info, "export": export}
