@@ -174,8 +174,9 @@ class NeuralEncoder(MaskedLmEncoder):
 
     @property
     def default_query_idf(self) -> str:
-        lexical = isinstance(self._query, LookUp) and self.lexical_queries
-        return "collection" if lexical and self._lookup_table is None else "model"
+        if not self.lexical_queries:
+            return "model"
+        return "collection" if self.idf is None else "min"
 
     @property
     def sides(self) -> tuple[Side | LookUp, Side | LookUp]:
@@ -238,10 +239,6 @@ class NeuralEncoder(MaskedLmEncoder):
     def _query_tokenizer(self) -> WordPieceTokenizer:
         same = self._query.checkpoint.tokenizer_files == self._document.checkpoint.tokenizer_files
         return self._tokenizer if same else self._query.checkpoint.tokenizer()
-
-    @property
-    def _lookup_table(self) -> object:
-        return self._query.table if isinstance(self._query, LookUp) else None
 
     @cached_property
     def _lookup(self) -> InferenceFreeQueries:

@@ -137,7 +137,9 @@ class OnnxEncoder(MaskedLmEncoder):
 
     @property
     def default_query_idf(self) -> str:
-        return "collection" if self.lexical_queries and IDF not in self._manifest.files else "model"
+        if not self.lexical_queries:
+            return "model"
+        return "min" if IDF in self._manifest.files else "collection"
 
     # -- encoding -------------------------------------------------------------------------------------------------
 

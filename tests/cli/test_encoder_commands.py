@@ -35,7 +35,7 @@ def test_encoder_info_says_what_a_folder_is(tmp_path: Path) -> None:
     assert facts["format"] == "OpenSearch (masked language model with idf.json)"
     assert facts["model"] == "BertForMaskedLM"
     assert facts["queries"] == "by look-up, no network: unique tokens, weights of idf.json"
-    assert facts["query_idf"] == "model"
+    assert facts["query_idf"] == "min"
     neural = RUNNER.invoke(app, ["encoder", "info", str(folder), "--encoder-setting", "queries=neural"])
     assert "as documents" in neural.stdout
     passages = RUNNER.invoke(app, ["encoder", "info", "splade-tiny", "--encoder-setting", "passage_tokens=100"])

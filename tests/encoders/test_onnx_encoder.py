@@ -166,7 +166,7 @@ def test_a_table_that_comes_with_the_model(tmp_path: Path) -> None:
     (checkpoint / "idf.json").write_text('{"moon": 2.5, "the": 0.25}')
     convert_checkpoint(checkpoint, tmp_path / "out", name="small", source="", licence="", max_length=64)
     encoder = load_encoder(str(tmp_path / "out"), settings={"queries": "inference-free"})
-    assert encoder.default_query_idf == "model"
+    assert encoder.default_query_idf == "min"
     assert encoder.idf is not None
     assert encoder.idf.shape == (encoder.dim,)
     found = encoder.encode_queries(["the moon ice"])

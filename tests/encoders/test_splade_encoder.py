@@ -100,7 +100,7 @@ def test_queries_by_look_up(copy: Path) -> None:
     before = encoder.fingerprint
     (copy / "idf.json").write_text('{"moon": 2.5}')
     weighted = SpladeEncoder(str(copy), queries="inference-free", max_length=60)
-    assert weighted.default_query_idf == "model"
+    assert weighted.default_query_idf == "min"
     assert weighted.fingerprint != before
     found = weighted.encode_queries(["the moon"])
     words = weighted.words(found.terms.tolist())

@@ -91,7 +91,7 @@ def test_router_with_a_static_query(tmp_path: Path, table: str) -> None:
     folder = saved(tmp_path / "st", router)
     encoder = NeuralEncoder(str(folder), special_tokens="keep", device="cpu")
     assert encoder.lexical_queries
-    assert encoder.default_query_idf == "model"
+    assert encoder.default_query_idf == "min"
     np.testing.assert_allclose(encoder.encode_documents(TEXTS).to_dense(), reference(folder, TEXTS), atol=1e-4)
     # sentence-transformers weights the unknown token and cuts a query to the model's length; we do neither.
     queries = ["tides", "The moon, the sea.", "a year in the ice?", "was a bridge"]
