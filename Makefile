@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
+.PHONY: help demo test check bench bench-encode bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ test: check  ## everything that CI runs
 
 bench: $(VENV)/installed  ## latency, throughput, build and size of the index, against SciPy (QUICK=1: fewer documents)
 	$(VENV)/bin/python index/bench.py $(if $(QUICK),--quick)
+
+bench-encode: $(VENV)/installed  ## documents/s and memory of encoders, against sentence-transformers (QUICK=1: fewer texts)
+	$(VENV)/bin/python training/bench_encode.py --to training/results/encode-cpu.md $(if $(QUICK),--quick)
 
 bench-ingest: $(VENV)/peers-ingest  ## documents/s of ready vectors, against Milvus Lite and Qdrant Edge (QUICK=1: fewer documents)
 	$(VENV)/bin/python index/bench_ingest.py $(if $(QUICK),--quick)

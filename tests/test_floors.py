@@ -17,7 +17,7 @@ FLOORS = [
     {"text", "index"},
     {"encoders", "dense", "store", "fusion", "sources"},
     {"engine", "interchange"},
-    {"training", "eval"},
+    {"training", "eval", "bulk"},
     {"service", "cluster"},
     {"cli"},
 ]

@@ -13,6 +13,8 @@ from lsr.cli import (
     datasets_get,
     delete,
     demo,
+    encode,
+    encoder,
     eval,
     eval_compare,
     eval_explain,
@@ -48,11 +50,11 @@ def _help(docstring: str | None) -> str:
 
 
 EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
-for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, demo):
+for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
     app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
 
-for group in (snapshot, alias):
+for group in (snapshot, alias, encoder):
     verbs = typer.Typer(no_args_is_help=True, help=_help(group.__doc__), rich_markup_mode="rich")
     for name, run in group.VERBS.items():
         verbs.command(name, help=_help(run.__doc__))(run)

@@ -45,7 +45,7 @@ def run(
     query_idf: Annotated[
         str | None,
         typer.Option(
-            "--query-idf", metavar="NAME", help="With --encoder, query weights from: model, collection or min."
+            "--query-idf", metavar="NAME", help="With --encoder, query weights from: model, collection, min, smoothed."
         ),
     ] = None,
     measure: Annotated[

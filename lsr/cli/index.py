@@ -54,7 +54,7 @@ def run(
         typer.Option(
             "--query-idf",
             metavar="NAME",
-            help="Query weights from: model, collection or min; else as the encoder has it.",
+            help="Query weights from: model, collection, min or smoothed; else as the encoder has it.",
         ),
     ] = None,
     on_error: Annotated[

@@ -108,7 +108,10 @@ class Encoder(ABC):
 
     @property
     def default_query_idf(self) -> str:
-        """`model` or `collection`: which idf table a new index uses unless it is told."""
+        """Which idf table a new index uses unless it is told: `collection` where an inference-free encoder has no table
+        of its own, else `min`, the best of the four on judged collections (eval/results/query-idf.md); `model` where
+        the encoder itself weights queries.
+        """
         return "model"
 
     @abstractmethod

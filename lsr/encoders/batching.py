@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from lsr.errors import InvalidSettingError
 from lsr.vectors import SparseVectors
 
+#: Texts that are tokenised at a time: enough to put texts of one length together.
+CHUNK = 4096
+
 #: Input ids and attention mask, both int64 of shape (rows, longest), to one sparse row each.
 Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], SparseVectors]
 
@@ -38,6 +41,36 @@ def batches_by_length(lengths: Sequence[int], budget: int, row_limit: int) -> It
         rows = max(1, min(row_limit, budget // lengths[order[start]]))
         yield order[start : start + rows]
         start += rows
+
+
+def encode_ahead(
+    texts: Sequence[str],
+    read: Callable[[Sequence[str]], list[list[int]]],
+    encode: Callable[[list[list[int]]], SparseVectors],
+    *,
+    chunk: int = CHUNK,
+) -> SparseVectors:
+    """Tokenise the next `chunk` texts on a thread of its own while the model encodes the last: memory holds the tokens
+    of two chunks, whatever the number of texts.
+
+    Parameters
+    ----------
+    read : callable
+        Texts to what the model reads of each; it must release the interpreter's lock to be worth it.
+    encode : callable
+        That to one row each, in order.
+    """
+    if len(texts) <= chunk:
+        return encode(read(texts))
+    parts = []
+    with ThreadPoolExecutor(1, thread_name_prefix="lsr-tokenise") as pool:
+        ahead = pool.submit(read, texts[:chunk])
+        for start in range(chunk, len(texts) + chunk, chunk):
+            inputs = ahead.result()
+            if start < len(texts):
+                ahead = pool.submit(read, texts[start : start + chunk])
+            parts.append(encode(inputs))
+    return SparseVectors.concat(parts)
 
 
 def encode_in_batches(

@@ -1,4 +1,4 @@
-"""The files of a published masked-LM checkpoint: where they are, what they say, and their hash.
+"""The files of a published checkpoint: where they are, what they say, and their hash.
 
 Knows folders, a model hub's ids and JSON. Loads no torch; the hub's client only to fetch a checkpoint by its id.
 """
@@ -17,8 +17,10 @@ from lsr.encoders.manifest import IDF, TOKENIZER, digest
 from lsr.errors import CorruptionError, EncoderError, MissingExtraError, UnknownEncoderError
 from lsr.text.wordpiece import WordPieceTokenizer
 
-CONFIG = "config.json"
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
+_WEIGHTS = ("model*.safetensors", "adapter_model.safetensors", "*.safetensors", "pytorch_model*.bin")
+#: Heads beside the model's own weights, as COIL and BGE-M3 keep them, and our own.
+_HEADS = ("model.pt", "sparse_linear.pt", "sparse_linear.safetensors", "heads.safetensors")
 _TOKENIZERS = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt", "*.model")
 
 
@@ -32,10 +34,14 @@ class Checkpoint:
         Where the files are.
     name : str
         How the user asks for it: the folder's absolute path, or a hub id.
+    tokenizer_folder, config_folder : Path, optional
+        Where the tokenizer and the model's configuration are, if not in `folder`.
     """
 
     folder: Path
     name: str
+    tokenizer_folder: Path | None = None
+    config_folder: Path | None = None
 
     @classmethod
     def locate(cls, name: str) -> Checkpoint:
@@ -45,8 +51,6 @@ class Checkpoint:
         ------
         UnknownEncoderError
             Neither is there.
-        EncoderError
-            The folder lacks the model or the tokenizer.
         """
         path = Path(name).expanduser()
         if path.exists():
@@ -55,12 +59,11 @@ class Checkpoint:
             found = cls(_fetch(name), name)
         else:
             raise UnknownEncoderError(f"no checkpoint at {name}", remedy="Check the path of the folder")
-        found.check()
         return found
 
     def check(self) -> None:
-        """Refuse a folder that cannot be a masked-LM checkpoint, before anything heavy is loaded."""
-        if not (self.folder / CONFIG).is_file():
+        """Refuse a folder that cannot be a model's, before anything heavy is loaded."""
+        if not ((self.config_folder or self.folder) / CONFIG).is_file() and not (self.folder / ADAPTER).is_file():
             raise EncoderError(
                 f"{self.name} is not a model checkpoint: it has no {CONFIG}",
                 remedy=f"Name a folder with {CONFIG}, model.safetensors and {TOKENIZER}",
@@ -70,35 +73,76 @@ class Checkpoint:
                 f"{self.name} has no weights (model.safetensors or pytorch_model.bin)",
                 remedy="Fetch the whole checkpoint",
             )
+        self.check_tokenizer()
+
+    def check_tokenizer(self) -> None:
+        """Refuse a folder without a tokenizer."""
         if not self.tokenizer_files:
             raise EncoderError(
                 f"{self.name} has no tokenizer ({TOKENIZER} or vocab.txt)",
                 remedy="Copy the tokenizer files of the model that it was trained from beside it",
-            )
-        architectures = self.config.get("architectures") or ["unnamed ForMaskedLM"]
-        if not any("MaskedLM" in str(architecture) for architecture in architectures):
-            raise EncoderError(
-                f"{self.name} is {', '.join(map(str, architectures))}: it has no masked-language-model head",
-                remedy="SPLADE needs a checkpoint whose architecture is *ForMaskedLM",
-            )
-        pooling = self._splade_pooling
-        if pooling.get("activation_function", "relu") != "relu":
-            raise EncoderError(
-                f"{self.name} uses the activation {pooling['activation_function']!r}, lsr reads 'relu' (log1p of relu)",
-                remedy="Use a checkpoint with the plain SPLADE activation",
             )
 
     # -- what it says ---------------------------------------------------------------------------------------------
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """`config.json`."""
-        return _read_json(self.folder / CONFIG)
+        """`config.json`; of an adapter, its base model's."""
+        path = (self.config_folder or self.folder) / CONFIG
+        return self.base().config if not path.is_file() else read_json(path)
+
+    @property
+    def architectures(self) -> list[str]:
+        """What the configuration says that the model is; empty where it does not."""
+        return [str(name) for name in self.config.get("architectures") or []]
+
+    @property
+    def remote_code(self) -> dict[str, str]:
+        """The classes of its own that the checkpoint wants to be loaded with, by what they stand for."""
+        found = self.config.get("auto_map") or {}
+        return {str(kind): str(name).rpartition(".")[2] for kind, name in dict(found).items() if "Model" in str(kind)}
+
+    def base(self) -> Checkpoint:
+        """The model that an adapter was trained on.
+
+        Raises
+        ------
+        EncoderError, UnknownEncoderError
+            This is no adapter, or its base model is not there.
+        """
+        path = self.folder / ADAPTER
+        if not path.is_file():
+            raise EncoderError(
+                f"{self.name} is not a model checkpoint: it has no {CONFIG}",
+                remedy=f"Name a folder with {CONFIG}, model.safetensors and {TOKENIZER}",
+            )
+        name = str(read_json(path).get("base_model_name_or_path") or "")
+        return Checkpoint.named_in(self.folder, name)
+
+    @classmethod
+    def named_in(cls, folder: Path, name: str) -> Checkpoint:
+        """A checkpoint that the files in `folder` name: a path, from there or absolute, or a hub id."""
+        for path in (folder / name, Path(name).expanduser()):
+            if name and path.is_dir():
+                return cls(path, str(path.resolve()))
+        if not is_hub_id(name):
+            raise UnknownEncoderError(
+                f"{folder} names its base model {name!r}, which is not there",
+                remedy="Put the base model's folder where it says, or correct the name",
+            )
+        return cls(_fetch(name), name)
+
+    def configured(self) -> Checkpoint:
+        """The same with `folder` where the configuration is."""
+        return self if self.config_folder is None else Checkpoint(self.config_folder, self.name)
 
     @property
     def dim(self) -> int:
         """Size of the model's vocabulary."""
-        return int(self.config["vocab_size"])
+        try:
+            return int(self.config["vocab_size"])
+        except (KeyError, TypeError, ValueError):
+            raise EncoderError(f"{self.name} does not say how many tokens it knows (vocab_size)") from None
 
     @property
     def positions(self) -> int | None:
@@ -112,21 +156,10 @@ class Checkpoint:
         return int(limit) - (offset if kin else 0)
 
     @property
-    def pooling(self) -> str | None:
-        """What sentence-transformers' record in the folder says, None where there is none."""
-        strategy = self._splade_pooling.get("pooling_strategy")
-        return None if strategy is None else str(strategy)
-
-    @property
     def idf_file(self) -> Path | None:
         """The model's own query weights, where it has them."""
         path = self.folder / IDF
         return path if path.is_file() else None
-
-    @cached_property
-    def _splade_pooling(self) -> Mapping[str, Any]:
-        path = self.folder / "1_SpladePooling" / CONFIG
-        return _read_json(path) if path.is_file() else {}
 
     # -- what it holds --------------------------------------------------------------------------------------------
 
@@ -136,34 +169,50 @@ class Checkpoint:
         return next((found for pattern in _WEIGHTS if (found := sorted(self.folder.glob(pattern)))), [])
 
     @cached_property
+    def head_files(self) -> list[Path]:
+        """Files of a head beside the weights."""
+        return [self.folder / name for name in _HEADS if (self.folder / name).is_file()]
+
+    @cached_property
     def tokenizer_files(self) -> list[Path]:
         """`tokenizer.json`, or whatever transformers can make a tokenizer of."""
-        if (self.folder / TOKENIZER).is_file():
-            return [self.folder / TOKENIZER]
-        return sorted({found for pattern in _TOKENIZERS for found in self.folder.glob(pattern)})
+        folder = self.tokenizer_folder or self.folder
+        if (folder / TOKENIZER).is_file():
+            return [folder / TOKENIZER]
+        found = sorted({found for pattern in _TOKENIZERS for found in folder.glob(pattern)})
+        if not found and (self.folder / ADAPTER).is_file():
+            return self.base().tokenizer_files
+        return found
 
     def digest(self) -> str:
-        """SHA-256 over the configuration, weights, tokenizer and idf table."""
-        files = [self.folder / CONFIG, *self.weight_files, *self.tokenizer_files]
+        """SHA-256 over configuration, weights, tokenizer and idf table; of an adapter, over its base model's too."""
+        adapter = self.folder / ADAPTER
+        config = adapter if adapter.is_file() else (self.config_folder or self.folder) / CONFIG
+        weights = [path for path in self.weight_files if path not in self.head_files]
+        files = [config, *weights, *self.head_files, *self.tokenizer_files]
         if self.idf_file is not None:
             files.append(self.idf_file)
         record = {}
         for path in files:
             with path.open("rb") as stream:
                 record[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        if adapter.is_file():
+            record["base"] = self.base().digest()
         return digest(record)
 
     def tokenizer(self) -> WordPieceTokenizer:
         """Its tokenizer; without torch or transformers where the folder has a `tokenizer.json`."""
-        path = self.folder / TOKENIZER
-        if path.is_file():
-            return WordPieceTokenizer.from_file(path)
+        files = self.tokenizer_files
+        if files and files[0].name == TOKENIZER:
+            return WordPieceTokenizer.from_file(files[0])
         try:
             from transformers import AutoTokenizer
         except ImportError:
             raise MissingExtraError(f"a tokenizer without {TOKENIZER} ({self.name})", "torch") from None
         try:
-            slow = AutoTokenizer.from_pretrained(self.folder, use_fast=True, trust_remote_code=False)
+            slow = AutoTokenizer.from_pretrained(
+                files[0].parent if files else self.folder, use_fast=True, trust_remote_code=False
+            )
             return WordPieceTokenizer(slow.backend_tokenizer)
         except (OSError, ValueError, AttributeError) as error:
             raise EncoderError(
@@ -183,11 +232,12 @@ def _fetch(name: str) -> Path:
         import huggingface_hub
     except ImportError:
         raise MissingExtraError(f"fetching the checkpoint {name}", "torch") from None
-    files = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    files = ["*.json", "*.txt", "*.model", "*.safetensors", "sparse_linear.pt"]
     try:
         folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
         if not any(folder.glob("*.safetensors")):
-            folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=[*files, "pytorch_model*.bin"]))
+            more = [*files, "pytorch_model*.bin", "*.pt"]
+            folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=more))
     except Exception as error:  # the client's own errors, the network's, the disk's: all mean the same to the user
         raise UnknownEncoderError(
             f"no folder {name} here, and the model hub does not give it: {type(error).__name__}",
@@ -196,7 +246,8 @@ def _fetch(name: str) -> Path:
     return folder
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def read_json(path: Path) -> Mapping[str, Any]:
+    """A JSON object from a checkpoint's file; CorruptionError where there is none in it."""
     try:
         record = json.loads(path.read_bytes())
     except ValueError as error:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lsr.encoders.idf import read_idf_table
-from lsr.encoders.manifest import FILE_NAME, IDF, MODEL, TOKENIZER, Manifest, sha256
+from lsr.encoders.manifest import FILE_NAME, IDF, MODEL, MODEL_INT8, TOKENIZER, Manifest, sha256
 from lsr.encoders.onnx_graph import TILE, BertConfig, build_graph
+from lsr.encoders.onnx_int8 import build_int8_graph
 from lsr.errors import CorruptionError, EncoderError, InvalidSettingError, MissingExtraError
 from lsr.text.wordpiece import WordPieceTokenizer
 
@@ -20,9 +21,18 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def convert_checkpoint(
-    checkpoint: Path, target: Path, *, name: str, source: str, licence: str, max_length: int = 256, tile: int = TILE
+    checkpoint: Path,
+    target: Path,
+    *,
+    name: str,
+    source: str,
+    licence: str,
+    max_length: int = 256,
+    tile: int = TILE,
+    int8: bool = True,
 ) -> Manifest:
-    """Write `model.onnx`, `tokenizer.json`, `manifest.json` and, where the checkpoint has one, `idf.json`.
+    """Write `model.onnx`, `tokenizer.json`, `manifest.json` and, where the checkpoint has one, `idf.json`; with `int8`
+    also `model.int8.onnx` (`lsr.encoders.onnx_int8`).
 
     Equal checkpoints and arguments give equal bytes. Each file is written aside and renamed, the manifest last.
 
@@ -38,6 +48,8 @@ def convert_checkpoint(
         Tokens of a text that are read unless a setting says otherwise.
     tile : int
         Terms of a tile of the head.
+    int8 : bool
+        Write the model with 8-bit integers in its head too.
 
     Raises
     ------
@@ -77,6 +89,8 @@ def convert_checkpoint(
         upstream[IDF] = _read(checkpoint, IDF)
         read_idf_table(upstream[IDF], checkpoint / IDF, tokenizer, config.vocabulary)
     files = {MODEL: build_graph(config, tensors, tile=tile)}
+    if int8:
+        files[MODEL_INT8] = build_int8_graph(config, tensors, tile=tile)
     files |= {file: upstream[file] for file in (TOKENIZER, IDF) if file in upstream}
     manifest = Manifest(
         name=name,

@@ -5,15 +5,12 @@ Knows hidden states, a decoder and the two poolings of SPLADE. Knows nothing of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from lsr.encoders.fused_head import ACTIVATIONS, TILE, activate_, fused_head, peak_logits
 from lsr.errors import EncoderError
-
-if TYPE_CHECKING:
-    import torch
-
-POOLINGS = ("max", "sum")
-TILE = 1024
 
 
 class SplitModel:
@@ -35,8 +32,6 @@ class SplitModel:
     """
 
     def __init__(self, model: Any) -> None:
-        import torch
-
         decoder = model.get_output_embeddings()
         if not isinstance(decoder, torch.nn.Linear):
             raise EncoderError(
@@ -72,7 +67,8 @@ def pooled_weights(
     bias: torch.Tensor,
     *,
     pooling: str,
-    tile: int = TILE,
+    activation: str = "log1p_relu",
+    tile: int | None = None,
 ) -> torch.Tensor:
     """Term weights of each text.
 
@@ -85,29 +81,34 @@ def pooled_weights(
     weight, bias : tensors of shape (V, d) and (V,)
         The decoder.
     pooling : "max" or "sum"
-        max: log1p(relu(max over real positions of the logit)), SPLADE v2, arXiv 2109.10086; log1p∘relu is monotone,
-        so it may follow the maximum. sum: Σ over real positions of log1p(relu(logit)), SPLADE v1, arXiv 2107.05720.
-    tile : int
+        max: activation(max over real positions of the logit), SPLADE v2, arXiv 2109.10086: the activations are
+        monotone, so they may follow the maximum; see `lsr.encoders.fused_head`. sum: Σ over real positions of
+        activation(logit), SPLADE v1, arXiv 2107.05720.
+    activation : str
+        log1p_relu, log1p_log1p_relu, relu, or none (the logit itself, with "max" alone).
+    tile : int, optional
         Terms whose logits, (B, L, tile), exist at one time.
 
     Returns
     -------
     tensor of shape (B, V)
-        0 in a row without a real position.
+        float32; 0 in a row without a real position (−∞ with activation none).
     """
-    import torch
-
-    real = mask.bool()
-    result = states.new_empty(len(states), len(weight))
+    if pooling == "max" and activation in ACTIVATIONS:
+        return fused_head(states, mask, weight, bias, activation=activation, tile=tile)
     if pooling == "max":
-        # Padding takes the state of a real position of its row: no tile of logits needs a mask then.
-        first = states[torch.arange(len(states), device=states.device), real.int().argmax(1)]
-        states = torch.where(real[..., None], states, first[:, None, :])
+        peaks = peak_logits(states, mask, weight, bias, tile=tile)
+        return peaks.relu_() if activation == "relu" else peaks
+    return _summed(states, mask.bool(), weight, bias, activation, tile or TILE)
+
+
+def _summed(
+    states: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, activation: str, tile: int
+) -> torch.Tensor:
+    result = states.new_empty((len(states), len(weight)), dtype=torch.float32)
     for start in range(0, len(weight), tile):
         part = slice(start, start + tile)
-        logits = states @ weight[part].T
-        if pooling == "max":
-            result[:, part] = (logits.amax(1) + bias[part]).relu_().log1p_()
-        else:
-            result[:, part] = (logits.add_(bias[part]).relu_().log1p_() * real[..., None]).sum(1)
-    return result * real.any(1, keepdim=True)
+        logits = (states @ weight[part].T).float().add_(bias[part])
+        found = logits.relu_() if activation == "relu" else activate_(logits, activation)
+        result[:, part] = (found * real[..., None]).sum(1)
+    return result

@@ -17,7 +17,7 @@ from lsr.errors import CorruptionError, EncoderError
 FORMAT = "lsr-onnx-encoder"
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
-MODEL, TOKENIZER, IDF = "model.onnx", "tokenizer.json", "idf.json"
+MODEL, MODEL_INT8, TOKENIZER, IDF = "model.onnx", "model.int8.onnx", "tokenizer.json", "idf.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,3 +43,12 @@ class MaskedLmEncoder(Encoder):
 
     def spans(self, text: str) -> list[Span]:
         return [Span(*place) for place in self._tokenizer.offsets(text)]
+
+    @property
+    def frame(self) -> int:
+        """How many special tokens surround those of a text that the network reads."""
+        return self._tokenizer.frame
+
+    def token_places(self, text: str) -> list[tuple[int, int]]:
+        """Where each token stands in a text, unknown ones too: characters, end exclusive."""
+        return self._tokenizer.places(text)

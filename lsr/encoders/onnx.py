@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.batching import encode_in_batches
+from lsr.encoders.batching import encode_ahead, encode_in_batches
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.inference_free import InferenceFreeQueries
-from lsr.encoders.manifest import IDF, MODEL, TOKENIZER, Manifest, digest
+from lsr.encoders.manifest import IDF, MODEL, MODEL_INT8, TOKENIZER, Manifest, digest
 from lsr.encoders.masked_lm import MaskedLmEncoder
 from lsr.errors import InvalidSettingError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -31,6 +31,8 @@ REVISION = 1
 #: from 256 to 1024 is within 3 % of 110 SciFact abstracts a second; more threads in fewer, larger batches gave 85.
 BATCH_TOKENS = 1024
 QUERIES = ("neural", "inference-free")
+#: The file of the network for each precision.
+MODELS = {"float32": MODEL, "int8": MODEL_INT8}
 
 
 class OnnxEncoder(MaskedLmEncoder):
@@ -53,6 +55,8 @@ class OnnxEncoder(MaskedLmEncoder):
     max_length : int, optional
         Tokens of a text that the network reads, special ones included; the manifest's (256) unless it is given.
         Queries by look-up are read whole.
+    precision : "float32" or "int8"
+        int8: the head of the network in integers of 8 bits, faster and nearly as good; it needs `model.int8.onnx`.
     threads : int, optional
         Batches that are encoded at a time; one for each core that the process may use unless it is given. No part
         of the fingerprint.
@@ -67,6 +71,7 @@ class OnnxEncoder(MaskedLmEncoder):
         name: str | None = None,
         queries: str = "neural",
         max_length: int | None = None,
+        precision: str = "float32",
         threads: int | None = None,
         batch_tokens: int = BATCH_TOKENS,
     ) -> None:
@@ -79,6 +84,12 @@ class OnnxEncoder(MaskedLmEncoder):
             raise InvalidSettingError(
                 f"max_length is {length}, {manifest.name} reads between 3 and {manifest.positions} tokens"
             )
+        if precision not in MODELS:
+            raise InvalidSettingError(f"precision is {precision!r}, it must be one of {', '.join(MODELS)}")
+        if MODELS[precision] not in manifest.files:
+            raise InvalidSettingError(
+                f"precision is {precision!r}, but {folder} has no {MODELS[precision]}", remedy="Convert it again"
+            )
         if threads is not None and threads < 1:
             raise InvalidSettingError(f"threads is {threads}, it must be 1 or more")
         if batch_tokens < 1:
@@ -89,6 +100,9 @@ class OnnxEncoder(MaskedLmEncoder):
         self._settings: dict[str, str | int | float | bool | None] = {"max_length": length}
         if name is None:
             self._settings["queries"] = queries
+        if precision != "float32":
+            self._settings["precision"] = precision
+        self._model = MODELS[precision]
         self._queries = queries
         self._threads = threads or _cores()
         self._batch_tokens = batch_tokens
@@ -99,12 +113,12 @@ class OnnxEncoder(MaskedLmEncoder):
 
     @cached_property
     def fingerprint(self) -> str:
-        manifest = self._manifest
+        manifest, read = self._manifest, (self._model, TOKENIZER, IDF)
         return digest(
             {
                 "family": "onnx",
                 "revision": REVISION,
-                "files": manifest.files,
+                "files": {name: manifest.files[name] for name in sorted(manifest.files) if name in read},
                 "dim": manifest.dim,
                 "pooling": manifest.pooling,
                 "activation": manifest.activation,
@@ -123,20 +137,27 @@ class OnnxEncoder(MaskedLmEncoder):
 
     @property
     def default_query_idf(self) -> str:
-        return "collection" if self.lexical_queries and IDF not in self._manifest.files else "model"
+        if not self.lexical_queries:
+            return "model"
+        return "min" if IDF in self._manifest.files else "collection"
 
     # -- encoding -------------------------------------------------------------------------------------------------
 
     def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
-        inputs = self._tokenizer.inputs(texts, self.max_length)
-        return encode_in_batches(
-            inputs,
-            self._forward,
-            dim=self.dim,
-            pad_id=self._tokenizer.pad_id,
-            budget=self._batch_tokens,
-            threads=self._threads,
-        )
+        def read(part: Sequence[str]) -> list[list[int]]:
+            return self._tokenizer.inputs(part, self.max_length)
+
+        def encode(inputs: list[list[int]]) -> SparseVectors:
+            return encode_in_batches(
+                inputs,
+                self._forward,
+                dim=self.dim,
+                pad_id=self._tokenizer.pad_id,
+                budget=self._batch_tokens,
+                threads=self._threads,
+            )
+
+        return encode_ahead(texts, read, encode)
 
     # -- loaded when first used -----------------------------------------------------------------------------------
 
@@ -161,7 +182,7 @@ class OnnxEncoder(MaskedLmEncoder):
     def _loaded_session(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = _session(self._manifest.load(self._folder, MODEL))
+                self._session = _session(self._manifest.load(self._folder, self._model))
             return self._session
 
 

@@ -84,10 +84,10 @@ def build_graph(config: BertConfig, tensors: Mapping[str, Array], *, tile: int =
     MissingExtraError
         The package onnx is not installed.
     """
-    return _Builder(config, tensors).build(tile)
+    return Builder(config, tensors).build(tile)
 
 
-class _Builder:
+class Builder:
     """Nodes and constants in the order in which they are asked for; names count up, so bytes are reproducible."""
 
     def __init__(self, config: BertConfig, tensors: Mapping[str, Array]) -> None:
@@ -168,7 +168,16 @@ class _Builder:
         length = self.op("Slice", self.op("Shape", "input_ids"), self.integers(1), self.integers(2))
         table = self.constant(f"{name}.positions", places)
         positions = self.op("Slice", table, self.integers(0), length, self.integers(0))
-        return self.norm(self.op("Add", self.op("Gather", words, "input_ids"), positions), f"{name}.LayerNorm")
+        return self.norm(self.op("Add", self.words_of(words), positions), f"{name}.LayerNorm")
+
+    def word_table(self) -> str:
+        """The embedding of the tokens, (V, d)."""
+        c = self.config
+        return self.constant(WORDS, self.tensor(WORDS, shape=(c.vocabulary, c.hidden)))
+
+    def words_of(self, words: str) -> str:
+        """Its rows of the input, (B, L, d)."""
+        return self.op("Gather", words, "input_ids")
 
     def attention(self, x: str, name: str, bias: str) -> str:
         hidden, heads = self.config.hidden, self.config.heads
@@ -210,10 +219,18 @@ class _Builder:
         # then the maximum over the real ones, and no tile of logits needs a mask.
         first = self.op("Slice", x, self.integers(0), self.integers(1), self.integers(1))
         x = self.op("Where", self.op("Unsqueeze", real, self.integers(2)), x, first)
+        joined = self.peaks(x, words, tile)
+        bias = self.tensor(f"{name}.decoder.bias", f"{name}.bias", shape=(c.vocabulary,))
+        return self.op("Add", joined, self.constant(f"{name}.bias", bias))
+
+    def peaks(self, x: str, words: str, tile: int) -> str:
+        """Maximum logit of each term over all positions without its bias, (B, V), tile by tile."""
+        c = self.config
+        name = "cls.predictions"
         columns = self.op("Transpose", x, perm=[0, 2, 1])
         decoder = words
         own = self.tensors.get(f"{name}.decoder.weight")
-        if not c.tied or (own is not None and not np.array_equal(own, self.tensors[_WORDS])):
+        if not c.tied or (own is not None and not np.array_equal(own, self.tensors[WORDS])):
             weight = self.tensor(f"{name}.decoder.weight", shape=(c.vocabulary, c.hidden))
             decoder = self.constant(f"{name}.decoder.weight", weight)
         sizes = [min(tile, c.vocabulary - start) for start in range(0, c.vocabulary, tile)]
@@ -222,13 +239,11 @@ class _Builder:
             split = self.constant("tiles", np.array(sizes, np.int64))
             tiles = self.ops("Split", [decoder, split], len(sizes), axis=0)
         peaks = [self.op("ReduceMax", self.op("MatMul", part, columns), self.integers(2), keepdims=0) for part in tiles]
-        joined = self.op("Concat", *peaks, axis=1)
-        bias = self.tensor(f"{name}.decoder.bias", f"{name}.bias", shape=(c.vocabulary,))
-        return self.op("Add", joined, self.constant(f"{name}.bias", bias))
+        return self.op("Concat", *peaks, axis=1)
 
     def build(self, tile: int) -> bytes:
         c = self.config
-        words = self.constant(_WORDS, self.tensor(_WORDS, shape=(c.vocabulary, c.hidden)))
+        words = self.word_table()
         real = self.op("Cast", "attention_mask", to=self.onnx.TensorProto.BOOL)
         bias = self.op(
             "Where",
@@ -261,4 +276,4 @@ class _Builder:
         return data
 
 
-_WORDS = "bert.embeddings.word_embeddings.weight"
+WORDS = "bert.embeddings.word_embeddings.weight"

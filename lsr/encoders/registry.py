@@ -40,13 +40,13 @@ def load_encoder(
     Parameters
     ----------
     name : str
-        One of `list_encoders`; or the path of a folder with a masked-LM checkpoint, or with an encoder that
-        `convert_checkpoint` wrote; or a checkpoint's hub id, "organisation/model".
+        One of `list_encoders`; or the path of a folder with a checkpoint of any family (`lsr.encoders.layouts`), or
+        with an encoder that `convert_checkpoint` wrote; or a checkpoint's hub id, "organisation/model".
     settings : mapping of str to str, int, float, bool or None, optional
         Keyword settings of the encoder. Those of which vectors depend are in its `settings` afterwards; `threads`,
         `device` and `batch_tokens` only say how it runs.
     terms : TermDictionary, optional
-        The collection's vocabulary; "bm25" needs it.
+        The collection's vocabulary; "bm25" and DeepImpact need it.
 
     Raises
     ------
@@ -61,8 +61,17 @@ def load_encoder(
     """
     entry = _NAMED.get(name) or _checkpoint_entry(name)
     chosen = {} if settings is None else dict(settings)
-    _check_settings(name, chosen, entry.kinds)
-    return entry.make(name, chosen, terms)
+    kinds = entry.kinds if name == "bm25" else {**entry.kinds, **_PASSAGE_KINDS}
+    _check_settings(name, chosen, kinds)
+    cut = {key: chosen.pop(key) for key in _PASSAGE_KINDS if key in chosen}
+    encoder = entry.make(name, chosen, terms)
+    if cut.get("passage_tokens") is None:
+        if any(value is not None for value in cut.values()):
+            raise InvalidSettingError(f"{', '.join(cut)} mean nothing without passage_tokens", remedy="Set it too")
+        return encoder
+    from lsr.encoders.passages import PassageEncoder
+
+    return PassageEncoder(encoder, **_given(cut))
 
 
 def list_encoders() -> list[tuple[str, str]]:
@@ -105,11 +114,7 @@ def _carried(folder: str, queries: str) -> Make:
 def _bm25(name: str, settings: Mapping[str, Any], terms: TermDictionary | None) -> Encoder:
     from lsr.encoders.bm25 import BM25Encoder
 
-    if terms is None:
-        raise EncoderError(
-            "bm25 needs a vocabulary to give its words ids", remedy="Pass terms=InMemoryTerms() of lsr.encoders.terms"
-        )
-    return BM25Encoder(terms, **_given(settings))
+    return BM25Encoder(_needed(terms, name), **_given(settings))
 
 
 def _onnx_folder(name: str, settings: Mapping[str, Any], terms: TermDictionary | None) -> Encoder:
@@ -119,12 +124,39 @@ def _onnx_folder(name: str, settings: Mapping[str, Any], terms: TermDictionary |
 
 
 def _torch_checkpoint(name: str, settings: Mapping[str, Any], terms: TermDictionary | None) -> Encoder:
-    from lsr.encoders.splade import SpladeEncoder
+    from lsr.encoders.checkpoint import Checkpoint
+    from lsr.encoders.families.deepimpact import DeepImpactEncoder, is_deepimpact
+    from lsr.encoders.layouts.own import read_record
 
-    return SpladeEncoder(name, **_given(settings))
+    found = Checkpoint.locate(name)
+    record = read_record(found.folder) or {}
+    if is_deepimpact(found):
+        _check_settings(name, settings, _OWN_TERMS_KINDS)
+        return DeepImpactEncoder(name, _needed(terms, name), **_given(settings))
+    if record.get("family") == "ngrams":
+        from lsr.encoders.families.ngrams import NgramEncoder
+
+        _check_settings(name, settings, _OWN_TERMS_KINDS)
+        return NgramEncoder(name, record=record, **_given(settings))
+    from lsr.encoders.neural import NeuralEncoder
+
+    return NeuralEncoder(name, **_given(settings))
 
 
-_ONNX_KINDS: dict[str, type] = {"max_length": int, "threads": int, "batch_tokens": int}
+def _needed(terms: TermDictionary | None, name: str) -> TermDictionary:
+    if terms is None:
+        raise EncoderError(
+            f"{name} needs a vocabulary to give its words ids",
+            remedy="Pass terms=InMemoryTerms() of lsr.encoders.terms",
+        )
+    return terms
+
+
+#: Of long documents by passages, for every encoder whose terms are tokens.
+_PASSAGE_KINDS: dict[str, type] = {"passage_tokens": int, "passage_overlap": int, "passage_limit": int}
+#: Of encoders with terms of their own.
+_OWN_TERMS_KINDS: dict[str, type] = {"max_length": int, "device": str, "batch_tokens": int}
+_ONNX_KINDS: dict[str, type] = {"max_length": int, "precision": str, "threads": int, "batch_tokens": int}
 
 _NAMED = {
     "splade-tiny-doc": _Entry(
@@ -146,12 +178,16 @@ _NAMED = {
 
 _ONNX_FOLDER = _Entry("a converted checkpoint", {**_ONNX_KINDS, "queries": str}, _onnx_folder)
 _TORCH_CHECKPOINT = _Entry(
-    "a masked-LM checkpoint, through torch",
+    "a published checkpoint, through torch",
     {
+        "family": str,
         "pooling": str,
+        "activation": str,
         "queries": str,
         "max_length": int,
         "special_tokens": str,
+        "precision": str,
+        "remote_code": str,
         "device": str,
         "batch_tokens": int,
     },

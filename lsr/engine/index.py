@@ -68,7 +68,7 @@ class Index(IndexWrites):
         As it was given; `folder` is where that led when the index was opened (see `lsr.engine.aliases`).
     encoder : Encoder
     query_idf : str
-        Which idf table weights lexical queries: `model`, `collection` or `min`.
+        Which idf table weights lexical queries: `model`, `collection`, `min` or `smoothed`.
     """
 
     def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None, verify: str = "wait") -> None:
@@ -127,7 +127,7 @@ class Index(IndexWrites):
         encoder_settings : mapping, optional
             Keyword settings of a named encoder.
         query_idf : str, optional
-            `model`, `collection` or `min`; the encoder's own choice by default.
+            `model`, `collection`, `min` or `smoothed`; the encoder's own choice by default.
 
         Raises
         ------

@@ -71,6 +71,16 @@ class WordPieceTokenizer:
         return cls.from_bytes(path.read_bytes(), path)
 
     @property
+    def prefix(self) -> list[int]:
+        """The special tokens that come before a text."""
+        return list(self._prefix)
+
+    @property
+    def suffix(self) -> list[int]:
+        """The special tokens that come after a text."""
+        return list(self._suffix)
+
+    @property
     def frame(self) -> int:
         """How many special tokens surround the tokens of one text."""
         return len(self._prefix) + len(self._suffix)
@@ -118,6 +128,44 @@ class WordPieceTokenizer:
             for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
             if token not in special and end > start
         ]
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) of each token of the whole text, unknown ones too; characters, end exclusive."""
+        return list(self._encode(text).offsets)
+
+    def words_of(self, text: str) -> list[tuple[str, int, int]]:
+        """(word, start, end) of each word that the tokenizer's normaliser and splitter make, before word pieces.
+
+        Places are those in `text`, characters, end exclusive.
+        """
+        from tokenizers import NormalizedString, PreTokenizedString
+
+        splitter, normalizer = self._tokenizer.pre_tokenizer, self._tokenizer.normalizer
+        try:
+            pieces = PreTokenizedString(text)
+        except TypeError:
+            pieces = PreTokenizedString(_without_surrogates(text))
+        if normalizer is not None:
+
+            def normal(piece: NormalizedString) -> None:
+                normalizer.normalize(piece)
+
+            pieces.normalize(normal)
+        if splitter is not None:
+            splitter.pre_tokenize(pieces)
+        return [(word, start, end) for word, (start, end), _ in pieces.get_splits("original", "char")]
+
+    def split_words(self, text: str, max_length: int) -> list[tuple[str, list[int]]]:
+        """(word, token ids) of the words of a text, only as far as `max_length` tokens need."""
+        room, characters = max(1, max_length), CHARACTERS_A_TOKEN * max(1, max_length)
+        while True:
+            head = _head(text, characters)
+            words = [word for word, _, _ in self.words_of(head)][:room]
+            if len(words) == room or len(head) == len(text):
+                break
+            characters *= 8
+        model = self._tokenizer.model
+        return [(word, [token.id for token in model.tokenize(word)]) for word in words]
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The spelling of each id as the vocabulary has it ("##ing" continues a word); "[#7]" for an id without one."""

@@ -74,7 +74,12 @@ def test_unknown_names(name: str, hint: str) -> None:
     [
         ("splade-tiny", "maxlength", 9, "has no setting 'maxlength'. Did you mean 'max_length'"),
         ("splade-tiny-doc", "queries", "neural", "has no setting 'queries'"),
-        ("splade-tiny", "pooling", "max", "Its settings are batch_tokens, max_length, threads"),
+        (
+            "splade-tiny",
+            "pooling",
+            "max",
+            "Its settings are batch_tokens, max_length, passage_limit",
+        ),
         ("bm25", "k", 1, "has no setting 'k'"),
         ("splade-tiny", "max_length", "long", "max_length of splade-tiny is 'long', it must be a whole number"),
         ("splade-tiny", "max_length", True, "it must be a whole number"),

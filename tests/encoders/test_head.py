@@ -48,7 +48,7 @@ def test_split_models_equal_the_whole(kind: str, tied: bool, pooling: str) -> No
         split = SplitModel(model)
         found = pooled_weights(split.states(ids, mask), mask, split.weight, split.bias, pooling=pooling, tile=7)
     assert expected.count_nonzero() > 10
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6, atol=1e-6)
 
 
 def test_a_model_without_a_head() -> None:

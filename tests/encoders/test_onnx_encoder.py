@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsr.encoders.convert import convert_checkpoint
+from lsr.encoders.manifest import Manifest, digest
 from lsr.encoders.onnx import OnnxEncoder
 from lsr.encoders.registry import load_encoder
 from lsr.encoders.splade import SpladeEncoder
@@ -164,7 +166,7 @@ def test_a_table_that_comes_with_the_model(tmp_path: Path) -> None:
     (checkpoint / "idf.json").write_text('{"moon": 2.5, "the": 0.25}')
     convert_checkpoint(checkpoint, tmp_path / "out", name="small", source="", licence="", max_length=64)
     encoder = load_encoder(str(tmp_path / "out"), settings={"queries": "inference-free"})
-    assert encoder.default_query_idf == "model"
+    assert encoder.default_query_idf == "min"
     assert encoder.idf is not None
     assert encoder.idf.shape == (encoder.dim,)
     found = encoder.encode_queries(["the moon ice"])
@@ -275,3 +277,52 @@ def test_bad_manifests(tmp_path: Path, text: str | None, error: type[Exception],
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(error, match=message):
         OnnxEncoder(tmp_path)
+
+
+# -- in 8 bits --------------------------------------------------------------------------------------------------------
+
+
+def test_int8_is_near_and_depends_on_nothing_but_the_text() -> None:
+    whole = OnnxEncoder(SPLADE_TINY)
+    short = OnnxEncoder(SPLADE_TINY, precision="int8")
+    expected = whole.encode_documents(TEXTS).to_dense()
+    found = short.encode_documents(TEXTS)
+    dense = found.to_dense()
+    assert np.abs(dense - expected).max() < 0.25
+    rows = np.flatnonzero(expected.any(1))
+    cosines = (
+        (dense * expected).sum(1)[rows] / np.linalg.norm(dense, axis=1)[rows] / np.linalg.norm(expected, axis=1)[rows]
+    )
+    assert cosines.min() > 0.99
+    for number, text in enumerate(TEXTS):  # alone, the body's sums may differ in their last bits
+        alone = short.encode_documents([text]).to_dense()[0]
+        np.testing.assert_allclose(alone, dense[number], atol=0.02)
+    assert short.fingerprint != whole.fingerprint
+    assert load_encoder("splade-tiny-doc", settings={"precision": "int8"}).settings["precision"] == "int8"
+
+
+def test_the_fingerprint_of_float32_is_that_of_before_there_was_int8() -> None:
+    """Indexes that were built then are still searched."""
+    manifest = Manifest.read(SPLADE_TINY)
+    files = {name: manifest.files[name] for name in ("model.onnx", "tokenizer.json")}
+    record = {
+        "family": "onnx",
+        "revision": 1,
+        "files": files,
+        "dim": 30522,
+        "pooling": "max",
+        "activation": "log1p_relu",
+        "max_length": 256,
+        "queries": "neural",
+    }
+    assert OnnxEncoder(SPLADE_TINY).fingerprint == digest(record)
+
+
+def test_int8_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    record = json.loads((SPLADE_TINY / "manifest.json").read_text())
+    del record["files"]["model.int8.onnx"]
+    (tmp_path / "manifest.json").write_text(json.dumps(record))
+    with pytest.raises(InvalidSettingError, match=r"has no model\.int8\.onnx"):
+        OnnxEncoder(tmp_path, precision="int8")
+    with pytest.raises(InvalidSettingError, match="precision is 'int4'"):
+        OnnxEncoder(SPLADE_TINY, precision="int4")

@@ -35,10 +35,9 @@ def copy(checkpoints: dict[str, Path], tmp_path: Path) -> Path:
 
 
 def naive(kind: str, text: str, pooling: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """One text alone through the whole model; special tokens kept."""
-    ids = WordPieceTokenizer(small_tokenizer()).inputs([text], 60)[0]
-    if not ids:
-        return np.zeros(len(VOCABULARY), np.float32)
+    """One text alone through the whole model; special tokens kept, also those of an empty text."""
+    tokenizer = WordPieceTokenizer(small_tokenizer())
+    ids = tokenizer.inputs([text], 60)[0] or tokenizer.prefix + tokenizer.suffix
     with torch.inference_mode():
         logits = small_model(kind)(input_ids=torch.tensor([ids])).logits[0]
     weights = torch.log1p(torch.relu(logits))
@@ -54,6 +53,7 @@ def test_equals_each_text_alone_through_the_whole_model(checkpoints: dict[str, P
     expected = np.stack([naive(kind, text, pooling) for text in TEXTS])
     np.testing.assert_allclose(kept.encode_documents(TEXTS).to_dense(), expected, atol=2e-5)
     expected[:, :5] = 0
+    expected[[not text.strip() for text in TEXTS]] = 0
     dropped = SpladeEncoder(path, pooling=pooling, max_length=60, device="cpu")
     np.testing.assert_allclose(dropped.encode_documents(TEXTS).to_dense(), expected, atol=2e-5)
     assert dropped.encode_queries(TEXTS) == dropped.encode_documents(TEXTS)
@@ -100,7 +100,7 @@ def test_queries_by_look_up(copy: Path) -> None:
     before = encoder.fingerprint
     (copy / "idf.json").write_text('{"moon": 2.5}')
     weighted = SpladeEncoder(str(copy), queries="inference-free", max_length=60)
-    assert weighted.default_query_idf == "model"
+    assert weighted.default_query_idf == "min"
     assert weighted.fingerprint != before
     found = weighted.encode_queries(["the moon"])
     words = weighted.words(found.terms.tolist())
@@ -125,7 +125,13 @@ def test_pooling_that_sentence_transformers_recorded(copy: Path) -> None:
     assert SpladeEncoder(str(copy), max_length=60).settings["pooling"] == "sum"
     assert SpladeEncoder(str(copy), max_length=60, pooling="max").settings["pooling"] == "max"
     record.write_text('{"pooling_strategy": "max", "activation_function": "log1p_relu"}')
-    with pytest.raises(EncoderError, match="uses the activation 'log1p_relu'"):
+    twice = SpladeEncoder(str(copy), max_length=60, device="cpu")
+    once = SpladeEncoder(str(copy), max_length=60, device="cpu", activation="log1p_relu")
+    assert twice.fingerprint != once.fingerprint
+    found = [encoder.encode_documents(["the moon"]).to_dense() for encoder in (twice, once)]
+    np.testing.assert_allclose(found[0], np.log1p(found[1]), rtol=1e-5)
+    record.write_text('{"pooling_strategy": "max", "activation_function": "gelu"}')
+    with pytest.raises(EncoderError, match="has the activation 'gelu'"):
         SpladeEncoder(str(copy), max_length=60)
 
 
