@@ -38,7 +38,6 @@ LIMITS = [
     ("bm25s", "", 2_000_000, "10 bytes a posting while its arrays are made: more than 20 GB at 8.8 million"),
     ("splade-index", "", 2_000_000, "10 bytes a posting while its arrays are made: more than 20 GB at 8.8 million"),
     ("scipy", "", 2_000_000, "10 bytes a posting while its arrays are made: more than 20 GB at 8.8 million"),
-    ("pisa", "", 2_000_000, "this suite inverts with SciPy for it: more than 20 GB at 8.8 million"),
 ]
 #: Left out of a quick run, for their builds.
 QUICK_LIMITS = {

@@ -20,13 +20,13 @@ CHUNK = 400_000
 
 
 @njit(cache=True, nogil=True)
-def invert(indptr: Any, terms: Any, impacts: Any, starts: Any, docs: Any, values: Any) -> None:
-    """Postings by term; `starts` holds where each term's begin, and afterwards where they end."""
+def invert(first: Any, indptr: Any, terms: Any, impacts: Any, starts: Any, docs: Any, values: Any) -> None:
+    """Postings by term of the rows from number `first` on; `starts` holds each term's next place, and is moved."""
     for row in range(len(indptr) - 1):
         for p in range(indptr[row], indptr[row + 1]):
             place = starts[terms[p]]
             starts[terms[p]] = place + 1
-            docs[place] = row
+            docs[place] = first + row
             values[place] = impacts[p]
 
 
@@ -67,7 +67,7 @@ def exact_scores(collection: Collection, kind: str, count: int, levels: int) -> 
         counts = np.bincount(terms, minlength=VOCABULARY)
         ends = np.cumsum(counts) - counts
         docs, values = np.empty(len(terms), np.int32), np.empty(len(terms), np.uint8)
-        invert(indptr, terms, impacts, ends, docs, values)
+        invert(0, indptr, terms, impacts, ends, docs, values)
         scores = np.zeros(len(indptr) - 1, np.uint32)
         for number, (query_terms, weights) in enumerate(queries):
             add_up(query_terms, weights, ends, counts, docs, values, scores)

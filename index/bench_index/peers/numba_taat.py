@@ -19,10 +19,11 @@ class _Taat(Peer):
     parallel = "batch"  # their thread pools do not survive a fork
 
     def build(self, collection: Collection, folder: Path) -> None:
-        indptr, docs, impacts = columns(collection, np.float32)
+        indptr, docs, impacts = columns(collection)
         small = np.int32 if indptr[-1] < 2**31 else np.int64
-        for name, array in (("indptr", indptr.astype(small)), ("indices", docs.astype(np.int32)), ("data", impacts)):
-            np.save(folder / f"{name}.npy", array)
+        np.save(folder / "indptr.npy", indptr.astype(small))
+        np.save(folder / "indices.npy", docs)
+        np.save(folder / "data.npy", impacts.astype(np.float32))
 
     def open(self, folder: Path, documents: int) -> None:
         arrays = {name: np.load(folder / f"{name}.npy") for name in ("indptr", "indices", "data")}

@@ -21,10 +21,13 @@ class Pisa(Peer):
     note = "block_simdbp, quantized scorer"
 
     def build(self, collection: Collection, folder: Path) -> None:
-        indptr, docs, impacts = columns(collection, np.uint8)
+        indptr, docs, impacts = columns(collection)
         present = [term for term in range(len(indptr) - 1) if indptr[term + 1] > indptr[term]]
         present.sort(key=str)  # its lexicon is in the order of strings
-        lengths = np.add.reduceat(collection.impacts[:].astype(np.uint32), collection.indptr[:-1])
+        lengths = [0] * len(collection)
+        for first, borders, _, values in collection.chunks(100_000):
+            sums = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+            lengths[first : first + len(borders) - 1] = np.diff(sums[borders]).tolist()
         with (folder / "inv.docs").open("wb") as docs_file, (folder / "inv.freqs").open("wb") as freqs_file:
             docs_file.write(np.array([1, len(collection)], np.uint32).tobytes())
             for term in present:

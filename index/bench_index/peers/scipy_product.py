@@ -17,7 +17,8 @@ class Scipy(Peer):
     note = "csr query @ csr (terms × documents), argpartition"
 
     def build(self, collection: Collection, folder: Path) -> None:
-        for name, array in zip(("indptr", "indices", "data"), columns(collection, np.float32), strict=True):
+        indptr, docs, impacts = columns(collection)
+        for name, array in (("indptr", indptr), ("indices", docs), ("data", impacts.astype(np.float32))):
             np.save(folder / f"{name}.npy", array)
 
     def open(self, folder: Path, documents: int) -> None:

@@ -1,9 +1,9 @@
 """Seismic (wheel `pyseismic-lsr`): inverted lists in clusters with summaries, approximate.
 
-`SeismicIndexRaw`, f16 forward index, no kNN graph. Build as its README's best configurations for 8.8 M passages
-(summary energy .5, centroid fraction .2, max fraction 3; from 200,000 documents on .4 and .1, its defaults: the build
-takes minutes a 100,000 documents), postings a list scaled to the collection (N / 1000, 400 to 4000). Query cut and heap factor by a
-grid, of which the tables show the fastest that reaches a recall.
+`SeismicIndexRaw`, f16 forward index, no kNN graph. Built as its README's best configurations for 8.8 M passages
+(summary energy .5, centroid fraction .2, max fraction 3); from 200,000 documents on with its defaults .4 and .1, since
+a build takes minutes already. Postings a list are scaled to the collection (N / 1000, 400 to 4000). Query cut and heap
+factor by a grid, of which the tables show the fastest that reaches a recall.
 """
 
 from __future__ import annotations
