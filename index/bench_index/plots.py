@@ -27,7 +27,7 @@ def plot(run: Record, target: Path) -> list[str]:
     for row, (name, documents) in zip(axes, names, strict=True):
         for axis, kind in zip(row, kinds, strict=True):
             for o in run["outcomes"]:
-                if (o["collection"], o["documents"]) != (name, documents):
+                if (o["collection"], o["documents"]) != (name, documents) or not o["cells"]:
                     continue
                 cells = [c for c in o["cells"] if c["kind"] == kind and c["k"] == 10]
                 axis.plot(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import real, real_kernels, texts
-from .collection import VOCABULARY, Array, Collection, CollectionWriter, data_root, open_collection
+from .collection import Array, Collection, CollectionWriter, data_root, open_collection
 from .synthetic import write_synthetic
 
 REAL_ALL = 1_055_955
@@ -73,15 +73,10 @@ def ordered(source: Collection) -> tuple[Collection, NDArray[np.int64]]:
 
 def order_of(source: Collection) -> NDArray[np.int64]:
     """The order, by this project's own recursive graph bisection."""
-    from lsr.index.ordering import order_documents
-    from lsr.vectors import SparseVectors
+    from lsr.index.ordering import order_impacts
 
     print(f"{source.folder.name}: ordering documents", flush=True)
-    vectors = SparseVectors(
-        source.indptr[:], source.terms.astype(np.uint32), source.impacts.astype(np.float32), VOCABULARY
-    )
-    # thresholds on weights cost 14 bytes a posting more; from 300 million postings on, presence alone must do
-    return order_documents(vectors) if vectors.nnz < 300_000_000 else order_documents(vectors, shares=(1.0,))
+    return order_impacts(source.indptr[:], source.terms.astype(np.uint32), source.impacts[:])
 
 
 def ordering_seconds(folder: Path) -> float:

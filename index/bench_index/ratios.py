@@ -38,11 +38,11 @@ def ratios(run: Record) -> Record:
         for kind in plan["kinds"]:
             for k in plan["ks"]:
                 cell = f"{where} {kind} k={k}"
-                exact = {s: c for s in ("auto", "scan", "pruned") if (c := cell_of(mine, kind, k, s))}
+                exact = {s: c for s in ("auto", "scan", "prune") if (c := cell_of(mine, kind, k, s))}
                 if len(exact) == 3:
-                    never[cell] = exact["auto"]["mean"] / min(exact["scan"]["mean"], exact["pruned"]["mean"])
+                    never[cell] = exact["auto"]["mean"] / min(exact["scan"]["mean"], exact["prune"]["mean"])
                     if k == 10:
-                        pruned[cell] = exact["scan"]["p50"] / exact["pruned"]["p50"]
+                        pruned[cell] = exact["scan"]["p50"] / exact["prune"]["p50"]
                 main = cell_of(mine, kind, k)
                 if other and main and (theirs := fastest(other, kind, k, 0.95)):
                     seismic95[cell] = theirs["p50"] / main["p50"]

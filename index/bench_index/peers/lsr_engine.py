@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..collection import VOCABULARY, Array, Collection
+from ..collection import Array, Collection
 from .base import Peer, Setting
+
+#: Documents that are handed over at a time.
+CHUNK = 100_000
+
+#: Approximate modes: how far bounds are over-estimated, and the share of the query that finds candidates.
+OVERESTIMATES = (1.0, 1.15, 1.3, 1.5, 1.8)
+QUERY_TERMS = (1.0, 0.75, 0.5, 0.35)
 
 
 class Lsr(Peer):
@@ -18,29 +26,37 @@ class Lsr(Peer):
     note: ClassVar[str] = "one segment, memory-mapped"
 
     def build(self, collection: Collection, folder: Path) -> None:
-        from lsr.index.build import write_segment
-        from lsr.vectors import SparseVectors
+        from lsr.index.build import SegmentBuilder
 
-        vectors = SparseVectors(
-            collection.indptr[:],
-            collection.terms.astype(np.uint32),
-            collection.impacts.astype(np.float32),
-            VOCABULARY,
-        )
-        write_segment(folder / "all.seg", vectors, np.arange(len(vectors)), 255.0)
+        with SegmentBuilder(folder / "all.seg", 255.0) as builder:
+            for first, indptr, terms, impacts in collection.chunks(CHUNK):
+                ordinals = np.arange(first, first + len(indptr) - 1)
+                builder.add_impacts(indptr, terms.astype(np.uint32), np.array(impacts), ordinals)
+            builder.finish()
 
     def open(self, folder: Path, documents: int) -> None:
-        from lsr.index.search import search_segments
+        from lsr.index.search import SearchOptions, search_segments
         from lsr.index.segment import Segment
 
         self.segments = [Segment(folder / "all.seg", verify=False)]
+        self.options = SearchOptions
         self.search_segments = search_segments
 
     def settings(self, kind: str, k: int, *, full: bool) -> list[Setting]:
-        return [("scan", {})]
+        exact: list[Setting] = [(name, {"strategy": name}) for name in ("auto", "scan", "prune")]
+        if not (full or k == 10):
+            return exact
+        return exact + [
+            (
+                f"approx bounds × {over:g}, terms {share:g}",
+                {"overestimate": over, "overestimate_superblocks": over, "query_terms": share},
+            )
+            for over, share in itertools.product(OVERESTIMATES, QUERY_TERMS)
+            if (over, share) != (1.0, 1.0)
+        ]
 
     def prepare(self, terms: Array, weights: Array, k: int, **setting: Any) -> Any:
-        return terms, weights, k
+        return terms, weights, k, self.options(**setting)
 
     def search(self, query: Any) -> Any:
         return self.search_segments(self.segments, [None], *query)
