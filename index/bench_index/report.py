@@ -167,25 +167,27 @@ def _approximate(outcomes: list[Record], plan: Record) -> list[str]:
 
 def _strategies(outcomes: list[Record], plan: Record) -> list[str]:
     """Counted work of our own strategies: what grows with the collection on any machine."""
-    lines: list[str] = []
-    for o in outcomes:
-        for cell in o["cells"]:
-            if cell["work"]:
-                counted = ", ".join(f"{name.replace('_', ' ')} {count:,.0f}" for name, count in cell["work"].items())
-                lines.append(
-                    f"| {o['peer']} {cell['setting']} | {KIND_NAMES[cell['kind']]} | {cell['k']} | {cell['mean']:.3g} "
-                    f"| {counted} |"
-                )
-    if not lines:
+    rows = [
+        (o["peer"], cell)
+        for o in outcomes
+        for cell in o["cells"]
+        if cell["work"] and not cell["setting"].startswith("approx")
+    ]
+    if not rows:
         return []
-    return [
+    names = list(rows[0][1]["work"])
+    lines = [
         "**Counted work**, mean a query",
         "",
-        "| strategy | queries | k | ms | counts |",
-        "|---|---|---|---|---|",
-        *lines,
-        "",
+        f"| strategy | queries | k | ms | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        "|---" * (4 + len(names)) + "|",
     ]
+    for peer, cell in rows:
+        counts = " | ".join(f"{cell['work'].get(name, 0):,.0f}" for name in names)
+        lines.append(
+            f"| {peer} {cell['setting']} | {KIND_NAMES[cell['kind']]} | {cell['k']} | {cell['mean']:.3g} | {counts} |"
+        )
+    return [*lines, ""]
 
 
 def today() -> str:

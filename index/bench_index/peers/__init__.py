@@ -14,7 +14,7 @@ __all__ = ["ORDERED", "REGISTRY", "Peer", "load_peer"]
 #: Name → module and class; the order is that of the tables.
 REGISTRY = {
     "lsr": "lsr_engine:Lsr",
-    "lsr-unordered": "lsr_engine:Lsr",
+    "lsr-unordered": "lsr_engine:LsrUnordered",
     "bmp": "rust_bmp:RustBmp",
     "seismic": "seismic_raw:Seismic",
     "kannolo": "kannolo_hnsw:Kannolo",

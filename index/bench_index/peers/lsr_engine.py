@@ -67,3 +67,10 @@ class Lsr(Peer):
 
     def work(self, result: Any) -> dict[str, int]:
         return {name: int(getattr(result.work, name)) for name in result.work.__slots__}
+
+
+class LsrUnordered(Lsr):
+    """The same over documents in random order: what ordering is worth."""
+
+    def settings(self, kind: str, k: int, *, full: bool) -> list[Setting]:
+        return [("auto", {"strategy": "auto"})]
