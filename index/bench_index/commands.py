@@ -41,6 +41,7 @@ LIMITS = [
 ]
 #: Left out of a quick run, for their builds.
 QUICK_LIMITS = {
+    "lsr-unordered": "full runs only",
     "kannolo": "its build takes minutes: full runs only",
     "milvus-lite": "its build takes a minute and its queries do not finish: full runs only",
     "bm25s": "term at a time like splade-index, without query weights: full runs only",

@@ -42,7 +42,7 @@ class Plan:
     repeats: int = 3
     cap: float = 10.0  # seconds that a cell may take
     throughput: float = 3.0  # seconds that a measure of throughput takes
-    full: bool = True  # approximate settings of exact engines too
+    full: bool = True  # approximate settings of exact engines, and throughput of peers, too
     build_limit: float = 3600.0
     search_limit: float = 3600.0
     memory_limit: int = 20 << 30
@@ -103,7 +103,9 @@ def run_peer(
     out = scratch / f"{source.name}-{len(source)}-{name}"
     out.mkdir(parents=True, exist_ok=True)
     options = {key: getattr(plan, key) for key in ("ks", "kinds", "queries", "levels", "repeats", "cap", "full")}
-    search = {**job, **options, "phase": "search", "out": str(out), "throughput": plan.throughput}
+    search = {**job, **options, "phase": "search", "out": str(out), "throughput": 0.0}
+    if plan.full or name.startswith("lsr"):
+        search["throughput"] = plan.throughput
     for event in _events(python, search, plan.search_limit, plan.memory_limit):
         if event["event"] == "cell":
             ids = np.load(out / event["ids"])
