@@ -35,8 +35,10 @@ test: check  ## everything that CI runs
 
 BENCH_VENV ?= .venv-bench
 JAVA_VENV ?= .venv-bench-java
-bench bench-index: $(BENCH_VENV)/installed $(JAVA_VENV)/tried  ## the index against its peers (QUICK=1: 5 minutes; LARGE=1: 8.8 million documents; see index/README.md)
+bench-index: $(BENCH_VENV)/installed $(JAVA_VENV)/tried  ## the index against its peers (QUICK=1: 5 minutes; LARGE=1: 8.8 million documents; see index/README.md)
 	$(BENCH_VENV)/bin/python index/bench_index.py run $(if $(QUICK),--quick) $(if $(LARGE),--large) $(BENCH_ARGS)
+
+bench: bench-index
 
 # One after the other where they do not install together; what is missing is listed in the results with its reason.
 $(BENCH_VENV)/installed: pyproject.toml constraints.txt index/peers.txt
