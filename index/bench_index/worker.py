@@ -76,26 +76,64 @@ def search(peer: Peer, job: dict[str, Any]) -> None:
                 peer.search(peer.prepare(terms, weights, k, **peer.settings(kind, k, full=False)[0][1]))
         queries = collection.queries[kind].all_integers(job["queries"], job["levels"])
         for k in job["ks"]:
-            for number, (label, setting) in enumerate(peer.settings(kind, k, full=job["full"])):
-                prepared = [peer.prepare(terms, weights, k, **setting) for terms, weights in queries]
-                cell = measure(peer, prepared, job["repeats"], job["cap"])
+            settings = peer.settings(kind, k, full=job["full"])
+            prepared = [
+                [peer.prepare(terms, weights, k, **setting) for terms, weights in queries] for _, setting in settings
+            ]
+            cells = measure(peer, prepared, job["repeats"], job["cap"])
+            for number, ((label, _), cell) in enumerate(zip(settings, cells, strict=True)):
                 ids = np.full((len(cell["ids"]), k), -1, np.int64)
                 for row, found in zip(ids, cell.pop("ids"), strict=True):
                     row[: len(found)] = found
                 name = f"{kind}.{k}.{number}.npy"
                 np.save(Path(job["out"]) / name, ids)
                 emit(event="cell", kind=kind, k=k, setting=label, ids=name, **cell)
-                if k == 10 and number == 0 and job["throughput"]:
-                    for threads in (1, 2):
-                        rate = throughput(peer, prepared[: cell["queries"]], threads, job["throughput"])
-                        emit(event="throughput", kind=kind, k=k, setting=label, threads=threads, per_second=rate)
+            if k == 10 and job["throughput"]:
+                for threads in (1, 2):
+                    rate = throughput(peer, prepared[0][: cells[0]["queries"]], threads, job["throughput"])
+                    emit(event="throughput", kind=kind, k=k, setting=settings[0][0], threads=threads, per_second=rate)
     emit(event="memory", resident_bytes=resident(), baseline_bytes=before, peak_bytes=peak())
 
 
-def measure(peer: Peer, prepared: list[Any], repeats: int, cap: float) -> dict[str, Any]:
-    """Times of one cell, in milliseconds, and what came back."""
-    clock, ids, work = type(peer).clock, [], dict[str, int]()
-    wall = time.perf_counter()
+def measure(peer: Peer, settings: list[list[Any]], repeats: int, cap: float) -> list[dict[str, Any]]:
+    """Cells of several settings over the same queries: times in milliseconds, and what came back.
+
+    Settings take turns, repeat by repeat, so that a busy minute of the machine does not fall on one of them.
+    """
+    first = [_first(peer, prepared, cap) for prepared in settings]
+    sizes = [max(FEWEST, int(cap / 2 / each)) for _, _, each in first]
+    queries = [min(len(ids), size) for (ids, _, _), size in zip(first, sizes, strict=True)]
+    rounds = [
+        max(1, min(repeats, int(cap / 2 / (each * count)))) for (_, _, each), count in zip(first, queries, strict=True)
+    ]
+    clock = type(peer).clock
+    times = [np.empty((n, count)) for n, count in zip(rounds, queries, strict=True)]
+    for repeat in range(max(rounds, default=0)):
+        for prepared, table in zip(settings, times, strict=True):
+            for number in range(table.shape[1] if repeat < len(table) else 0):
+                started = clock()
+                peer.search(prepared[number])
+                table[repeat, number] = clock() - started
+    cells = []
+    for (ids, work, _), table in zip(first, times, strict=True):
+        best = np.median(table, axis=0) * 1e3
+        cells.append(
+            {
+                "ids": ids[: table.shape[1]],
+                "queries": table.shape[1],
+                "repeats": len(table),
+                "mean": float(best.mean()),
+                "p50": float(np.median(best)),
+                "p99": float(np.percentile(best, 99)),
+                "work": {name: count / len(ids) for name, count in work.items()},
+            }
+        )
+    return cells
+
+
+def _first(peer: Peer, prepared: list[Any], cap: float) -> tuple[list[Any], dict[str, int], float]:
+    """Hits and counted work of the first pass over the queries, cut where it takes too long, and seconds a query."""
+    ids, work, wall = [], dict[str, int](), time.perf_counter()
     for number, query in enumerate(prepared):
         result = peer.search(query)
         ids.append(peer.ids(result))
@@ -103,26 +141,7 @@ def measure(peer: Peer, prepared: list[Any], repeats: int, cap: float) -> dict[s
             work[name] = work.get(name, 0) + count
         if number + 1 >= FEWEST and time.perf_counter() - wall > cap / 2:
             break
-    done = len(ids)
-    each = (time.perf_counter() - wall) / done
-    queries = min(done, max(FEWEST, int(cap / 2 / each)))
-    repeats = max(1, min(repeats, int(cap / 2 / (each * queries)) or 1))
-    times = np.empty((repeats, queries))
-    for repeat in range(repeats):
-        for number in range(queries):
-            started = clock()
-            peer.search(prepared[number])
-            times[repeat, number] = clock() - started
-    best = np.median(times, axis=0) * 1e3
-    return {
-        "ids": ids[:queries],
-        "queries": queries,
-        "repeats": repeats,
-        "mean": float(best.mean()),
-        "p50": float(np.median(best)),
-        "p99": float(np.percentile(best, 99)),
-        "work": {name: count / done for name, count in work.items()},
-    }
+    return ids, work, (time.perf_counter() - wall) / len(ids)
 
 
 def throughput(peer: Peer, prepared: list[Any], threads: int, seconds: float) -> float:

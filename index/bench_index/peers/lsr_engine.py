@@ -35,7 +35,8 @@ class Lsr(Peer):
             builder.finish()
 
     def open(self, folder: Path, documents: int) -> None:
-        from lsr.index.search import SearchOptions, search_segments
+        from lsr.index.options import SearchOptions
+        from lsr.index.search import search_segments
         from lsr.index.segment import Segment
 
         self.segments = [Segment(folder / "all.seg", verify=False)]
