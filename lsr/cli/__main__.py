@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lsr.cli import check, demo, eval, index, info, search, serve
+from lsr.cli import check, demo, eval, index, info, search, serve, train
 from lsr.cli.output import accept_any_text, fail, talk
 from lsr.errors import LsrError
 from lsr.index.compile import announce_with
@@ -27,7 +27,7 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
-for verb in (index, search, serve, eval, info, check, demo):
+for verb in (index, search, serve, eval, info, check, train, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says.
     app.command(verb.__name__.rpartition(".")[2], help=_help(verb.run.__doc__))(verb.run)
 
