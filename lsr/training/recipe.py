@@ -103,6 +103,8 @@ class Source:
         Rows whose field has one of these values are left out.
     limit : int
         Most rows that are read; 0 for all.
+    share : float
+        Share of the rows that is kept, evenly over the source; 1 for all.
     weight : float
         Factor on the domain's probability.
     """
@@ -117,7 +119,16 @@ class Source:
     scores: str = "scores"
     exclude: dict[str, tuple[str, ...]] = field(default_factory=dict)
     limit: int = 0
+    share: float = 1.0
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(
+            "data.sources",
+            limit=(self.limit, self.limit >= 0, "0 or more"),
+            share=(self.share, 0 < self.share <= 1, "above 0 and at most 1"),
+            weight=(self.weight, self.weight >= 0, "0 or more"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +394,8 @@ class Optimizer:
     gradient_cache : bool
         Encode each chunk twice and keep only its vectors in between (Gao et al. 2021): a batch of any size in the
         memory of a chunk.
+    head_backend : "auto", "torch" or "triton"
+        How the masked-LM head is computed (`lsr.encoders.fused_head`).
     """
 
     steps: int
@@ -399,6 +412,7 @@ class Optimizer:
     precision: str = "auto"
     chunk_documents: int = 0
     gradient_cache: bool = False
+    head_backend: str = "auto"
 
     def __post_init__(self) -> None:
         _check(
@@ -409,6 +423,7 @@ class Optimizer:
             regularizer_warmup=(self.regularizer_warmup, 0 <= self.regularizer_warmup <= 1, "within 0 and 1"),
             accumulation=(self.accumulation, self.accumulation >= 1, "1 or more"),
             precision=(self.precision, self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32"),
+            head_backend=(self.head_backend, self.head_backend in ("auto", "torch", "triton"), "auto, torch or triton"),
             chunk_documents=(self.chunk_documents, self.chunk_documents >= 0, "0 or more"),
         )
 
@@ -426,6 +441,8 @@ class Run:
     seed : int
     log_steps, save_steps, evaluate_steps : int
         Steps between two; 0 for evaluate_steps: only at the end.
+    evaluate_start : bool
+        Evaluate the untrained student too, to see what training gains.
     keep : int
         Checkpoints that are kept.
     workers : int
@@ -438,6 +455,7 @@ class Run:
     log_steps: int = 50
     save_steps: int = 500
     evaluate_steps: int = 0
+    evaluate_start: bool = False
     keep: int = 2
     workers: int = 0
 

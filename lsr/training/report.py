@@ -35,16 +35,24 @@ def write_report(
         Of the held-out queries.
     """
     log = _log(output / "log.jsonl")
+    start = output / "before.json"
+    before = json.loads(start.read_text()) if start.is_file() else {}
     if recipe_file.is_file():
         shutil.copyfile(recipe_file, folder / "recipe.toml")
     drawn = _draw(log, folder / "run.png")
-    (folder / "README.md").write_text(card(recipe, data, log, figures, plotted=drawn))
+    (folder / "README.md").write_text(card(recipe, data, log, figures, before=before, plotted=drawn))
 
 
 def card(
-    recipe: Recipe, data: DataManifest, log: list[dict[str, Any]], figures: dict[str, float], *, plotted: bool
+    recipe: Recipe,
+    data: DataManifest,
+    log: list[dict[str, Any]],
+    figures: dict[str, float],
+    *,
+    before: dict[str, float],
+    plotted: bool,
 ) -> str:
-    """The model card, Markdown."""
+    """The model card, Markdown; `before` are the figures of the untrained student, where they were taken."""
     optimizer, sampling = recipe.optimizer, recipe.sampling
     teachers = ", ".join(f"{t.name} ({t.kind}, weight {t.weight:g})" for t in recipe.teachers) or "none"
     parts = [f"{name} {table.get('weight', 1):g}" for name, table in {**recipe.losses, **recipe.regularizers}.items()]
@@ -79,8 +87,10 @@ def card(
         "The weights derive from these texts and from the checkpoints named above; their licences apply.",
     ]
     if figures:
-        lines += ["", "## Held-out training pairs", "", "| figure | value |", "|---|---|"]
-        lines += [f"| {name.removeprefix('heldout_')} | {value:.4g} |" for name, value in figures.items()]
+        lines += ["", "## Held-out training pairs", "", "| figure | before | after |", "|---|---|---|"]
+        for name, value in figures.items():
+            was = f"{before[name]:.4g}" if name in before else ""
+            lines.append(f"| {name.removeprefix('heldout_')} | {was} | {value:.4g} |")
         lines += ["", "These compare runs; they are no measure of search on other collections."]
     if plotted:
         lines += ["", "![the run](run.png)"]

@@ -163,6 +163,10 @@ def follow(
     checkpoint = last_complete(output)
     if checkpoint is not None:
         tell(f"resuming from {checkpoint}")
+    elif recipe.run.evaluate_start and leads:
+        before = evaluate()
+        (output / "before.json").write_text(json.dumps(before))
+        tell("held out before training: " + _listed(before))
     torch.manual_seed(recipe.run.seed)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < recipe.optimizer.steps:
@@ -171,7 +175,7 @@ def follow(
     model = output / "model"
     if leads:
         _publish(student, model, lambda folder: write_report(folder, recipe, path, data.manifest, output, figures))
-        tell("held out: " + ", ".join(f"{name[8:]} {value:.4g}" for name, value in figures.items()))
+        tell("held out: " + _listed(figures))
         tell(f"model: {model}")
     return Trained(model, figures)
 
@@ -242,6 +246,7 @@ def _student(
         seed=recipe.run.seed,
     )
     student.to(device)
+    student.head_backend = recipe.optimizer.head_backend
     if settings.head == "calibrated" and not resuming:
         rng = np.random.default_rng([recipe.run.seed, 3])
         chosen = rng.permutation(len(data.documents))[: _CALIBRATION if str(device) != "cpu" else _CALIBRATION // 8]
@@ -292,6 +297,10 @@ def _stopper(steps: int) -> Any:
             return control
 
     return Stop()
+
+
+def _listed(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name.removeprefix('heldout_')} {value:.4g}" for name, value in figures.items())
 
 
 def _silent(line: str) -> None:

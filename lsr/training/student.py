@@ -58,6 +58,8 @@ class Student(torch.nn.Module):
         special_ids: tuple[int, ...],
     ) -> None:
         super().__init__()
+        #: As `fused_head` takes it.
+        self.head_backend = "auto"
         self.config = model.config
         # As saved: under their names in a *ForMaskedLM, the decoder's tied weight once.
         self._kind = type(model)
@@ -102,7 +104,7 @@ class Student(torch.nn.Module):
     def weights(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(n, L) ids and mask to (n, V) float32 term weights; special tokens weigh nothing."""
         states = self._split[0].states(ids, mask.long())
-        found = fused_head(states, mask, self.decoder_weight, self.bias)
+        found = fused_head(states, mask, self.decoder_weight, self.bias, backend=self.head_backend)
         return found * self.kept
 
     # -- files ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -113,38 +114,47 @@ def _by_faiss(queries: NDArray[np.float16], documents: NDArray[np.float16], k: i
 
 
 def _lexical(teacher: BM25Teacher, data: PreparedData, k: int) -> NDArray[np.int32]:
-    """The same by BM25, through an index of ours in a temporary folder, on all cores."""
+    """The same by BM25, through an index of ours in a temporary folder, by a process for each core."""
     from lsr.encoders.idf import inverse_document_frequency
     from lsr.index.build import write_segment
-    from lsr.index.search import search_segments
-    from lsr.index.segment import Segment
 
     idf = inverse_document_frequency(data.document_frequencies(), len(data.documents))
     idf[list(data.manifest.special_ids)] = 0
-    found = np.full((len(data.queries), k), -1, np.int32)
+    starts = range(0, len(data.queries), _STEP)
     with tempfile.TemporaryDirectory(prefix="lsr-mining-") as scratch:
         path = Path(scratch) / "documents.seg"
         vectors = teacher.vectors()
         ceiling = float(vectors.weights.max()) if vectors.nnz else 1.0
         write_segment(path, vectors, np.arange(len(vectors), dtype=np.int64), ceiling)
         del vectors
-        segment = Segment(path)
+        work = [(path, data.folder, start, min(start + _STEP, len(data.queries)), idf, k) for start in starts]
+        if len(work) == 1:
+            return _search(work[0])
+        # Short queries are mostly Python: threads would wait for each other. Spawned: a fork may inherit a GPU.
+        with ProcessPoolExecutor(min(_cores(), len(work)), mp_context=get_context("spawn")) as pool:
+            return np.concatenate(list(pool.map(_search, work)))
 
-        def search(query: int) -> None:
-            terms = np.unique(np.asarray(data.queries[query]).astype(np.uint32))
+
+def _search(work: tuple[Path, Path, int, int, NDArray[np.float32], int]) -> NDArray[np.int32]:
+    """The k best documents, −1 beyond the last, of the queries from `start` to `stop`."""
+    from lsr.index.search import search_segments
+    from lsr.index.segment import Segment
+
+    path, folder, start, stop, idf, k = work
+    queries = PreparedData(folder).queries
+    found = np.full((stop - start, k), -1, np.int32)
+    segment = Segment(path)
+    try:
+        for query in range(start, stop):
+            terms = np.unique(np.asarray(queries[query])).astype(np.uint32)
             weights = idf[terms]
             terms, weights = terms[weights > 0], weights[weights > 0]
             if len(terms):
                 levels = np.maximum(1, np.rint(weights * (255 / weights.max()))).astype(np.uint32)
-                top = search_segments([segment], [None], terms, levels, k)
-                found[query, : len(top.ordinals)] = top.ordinals
-
-        try:
-            with ThreadPoolExecutor(_cores()) as pool:
-                for _ in pool.map(search, range(len(data.queries)), chunksize=64):
-                    pass
-        finally:
-            segment.close()
+                ordinals = search_segments([segment], [None], terms, levels, k).ordinals
+                found[query - start, : len(ordinals)] = ordinals
+    finally:
+        segment.close()
     return found
 
 

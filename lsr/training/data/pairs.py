@@ -37,9 +37,12 @@ def read_pairs(source: Source, folder: Path) -> Iterator[Pair]:
     MissingExtraError
         A format needs a package that is not installed.
     """
-    count = 0
+    count = seen = 0
     for where, row in _rows(source, folder):
         if any(str(row.get(key)) in values for key, values in source.exclude.items()):
+            continue
+        seen += 1
+        if int(seen * source.share) == int((seen - 1) * source.share):
             continue
         yield _pair(source, where, row)
         count += 1

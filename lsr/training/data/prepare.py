@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ from lsr.errors import TrainingDataError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.leaks import judged_queries, query_key
 from lsr.training.data.pairs import Pair, read_pairs, source_file, source_name
-from lsr.training.data.prepared import MANIFEST, VOCABULARY, DataManifest, PreparedData, splitting
+from lsr.training.data.prepared import MANIFEST, VOCABULARY, DataManifest, PreparedData, count_documents, splitting
 from lsr.training.data.pseudo import make_pseudo_queries, spelled
 from lsr.training.data.ragged import Ragged, TextsWriter
 from lsr.training.recipe import Data, Source
@@ -73,7 +74,8 @@ def prepare(data: Data, tokenizer_file: Path, max_length: int, folder: Path, see
     try:
         spelling = {"splitting": splitting(tokenizer_file), "tokens": tokenizer.tokens(range(tokenizer.size))}
         (scratch / VOCABULARY).write_text(json.dumps(spelling, ensure_ascii=False))
-        _Preparation(data, tokenizer, max_length, folder, seed, scratch, key).run(say)
+        with closing(_Preparation(data, tokenizer, max_length, folder, seed, scratch, key)) as preparation:
+            preparation.run(say)
         scratch.rename(place)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -124,13 +126,20 @@ class _Preparation:
     document_tokens: list[Ragged] = field(default_factory=list)
     query_tokens: list[Ragged] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.document_texts = TextsWriter(self.place, "documents.text")
+        self.query_texts = TextsWriter(self.place, "queries.text")
+
+    def close(self) -> None:
+        """Close what is written to."""
+        self.document_texts.close()
+        self.query_texts.close()
+
     def run(self, say: Say) -> None:
         self.dtype = np.uint16 if self.tokenizer.size <= 65536 else np.uint32
         framed, inner = self.tokenizer.inputs(["a"], 64)[0], self.tokenizer.ids("a")
         self.lead = next(i for i in range(len(framed)) if framed[i : i + len(inner)] == inner)
         prefix, suffix = framed[: self.lead], framed[self.lead + len(inner) :]
-        self.document_texts = TextsWriter(self.place, "documents.text")
-        self.query_texts = TextsWriter(self.place, "queries.text")
         judged = judged_queries(self.data.judged, self.data.judged_splits)
         records = []
         for number, source in enumerate(self.data.sources):
@@ -140,7 +149,7 @@ class _Preparation:
         documents = Ragged.concat(self.document_tokens)
         pairs = np.array([(q, d, domain) for (q, d), domain in zip(self.pairs, self.domains, strict=True)], np.int32)
         held = self._hold_out(pairs)
-        given = len(self.queries)
+        given = len(self.query_texts)  # blank ones have a key, but no number
         made = make_pseudo_queries(documents, self.tokenizer, self.data.pseudo, self.seed)
         pseudo = self._pseudo_pairs(made.documents, given, pairs)
         for row in range(len(made.tokens)):
@@ -152,8 +161,8 @@ class _Preparation:
         np.save(self.place / "held_out.npy", held)
         Ragged.of(self.negatives, np.int32).save(self.place, "negatives")
         Ragged.of(self.scores, np.float32).save(self.place, "scores")
-        self.document_texts.close()
-        self.query_texts.close()
+        np.save(self.place / "document_frequencies.npy", count_documents(documents, self.tokenizer.size))
+        self.close()
         DataManifest(
             key=self.key,
             vocabulary=self.tokenizer.size,

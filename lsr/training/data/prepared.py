@@ -106,16 +106,22 @@ class PreparedData:
 
     def document_frequencies(self) -> NDArray[np.int64]:
         """int64 ndarray of shape (V,): documents that hold each token."""
-        counts = np.zeros(self.manifest.vocabulary, np.int64)
-        step = 20_000
-        for start in range(0, len(self.documents), step):
-            stop = min(start + step, len(self.documents))
-            offsets = self.documents.offsets[start : stop + 1]
-            rows = np.repeat(np.arange(stop - start, dtype=np.int64), np.diff(offsets))
-            tokens = np.asarray(self.documents.values[offsets[0] : offsets[-1]], np.int64)
-            unique = np.unique(rows * self.manifest.vocabulary + tokens)
-            counts += np.bincount(unique % self.manifest.vocabulary, minlength=self.manifest.vocabulary)
-        return counts
+        found: NDArray[np.int64] = np.load(self.folder / "document_frequencies.npy")
+        return found
+
+
+def count_documents(documents: Ragged, vocabulary: int) -> NDArray[np.int64]:
+    """int64 ndarray of shape (vocabulary,): rows that hold each token."""
+    counts = np.zeros(vocabulary, np.int64)
+    step = 20_000
+    for start in range(0, len(documents), step):
+        stop = min(start + step, len(documents))
+        offsets = documents.offsets[start : stop + 1]
+        rows = np.repeat(np.arange(stop - start, dtype=np.int64), np.diff(offsets))
+        tokens = np.asarray(documents.values[offsets[0] : offsets[-1]], np.int64)
+        unique = np.unique(rows * vocabulary + tokens)
+        counts += np.bincount(unique % vocabulary, minlength=vocabulary)
+    return counts
 
 
 def splitting(tokenizer_file: Path) -> Any:
