@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def kernels_cached(module: str = "kernels") -> bool:
+def kernels_cached(module: str = "search_kernels") -> bool:
     """True where numba's cache seems to hold the kernels of a module as it is now; a guess that costs microseconds.
 
     Looks where numba does: `$NUMBA_CACHE_DIR`, beside the source, the user's cache folder.
@@ -35,14 +35,14 @@ def announce_with(announce: Callable[[str], None] | None) -> None:
 
 def kernels_loaded() -> bool:
     """True once this process has the search kernels ready."""
-    return "lsr.index.kernels" in sys.modules
+    return "lsr.index.search_kernels" in sys.modules
 
 
 def load_kernels() -> None:
     """Make the search kernels ready: some tenths of a second, or some seconds where they must be compiled."""
     if _announce is not None and not kernels_loaded() and not kernels_cached():
         _announce("Compiling the search kernels: once after an install, a few seconds …")
-    import lsr.index.kernels  # noqa: F401
+    import lsr.index.search_kernels  # noqa: F401
 
 
 def load_build_kernels() -> None:

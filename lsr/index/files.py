@@ -9,7 +9,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lsr.errors import CorruptionError, FormatVersionError
 
 #: The carriage return and line feed show a transfer that took the file for text.
 MAGIC = b"LSRSEG\r\n"
-VERSION = 1
+VERSION = 2
 #: Sections start at multiples of this: a cache line.
 ALIGNMENT = 64
 #: Bytes that one checksum covers.
@@ -40,6 +40,23 @@ class FileSummary:
     checksum: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A one-dimensional array that is written piece by piece, and never as a whole in memory."""
+
+    dtype: np.dtype[Any]
+    length: int
+    pieces: Iterable[NDArray[Any]]
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.length,)
+
+    @property
+    def nbytes(self) -> int:
+        return self.length * self.dtype.itemsize
+
+
 def _round_up(number: int) -> int:
     return -(-number // ALIGNMENT) * ALIGNMENT
 
@@ -49,14 +66,14 @@ def _chunk_digests(body: memoryview) -> NDArray[np.uint64]:
     return np.array([xxhash.xxh3_64_intdigest(body[start : start + CHUNK]) for start in starts], np.uint64)
 
 
-def write_arrays(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> FileSummary:
+def write_arrays(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any] | Parts]) -> FileSummary:
     """Write the file under a temporary name, flush it to the device, and give it its name.
 
     Parameters
     ----------
     facts : mapping
         JSON values kept in the header.
-    arrays : mapping of contiguous ndarrays
+    arrays : mapping of contiguous ndarrays, or of `Parts`
         Written in order, little-endian.
 
     The caller flushes the folder (see `sync_folder`) before it names the file in a commit.
@@ -82,7 +99,12 @@ def write_arrays(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDAr
             file.truncate(total)
             for name, array in arrays.items():
                 file.seek(body_start + sections[name]["offset"])
-                file.write(np.ascontiguousarray(array).view(np.uint8).data if array.nbytes else b"")
+                pieces = array.pieces if isinstance(array, Parts) else [array]
+                written = 0
+                for piece in pieces:
+                    written += file.write(np.ascontiguousarray(piece).view(np.uint8).data) if piece.nbytes else 0
+                if written != array.nbytes:
+                    raise ValueError(f"the array {name!r} has {written} bytes, not {array.nbytes}")
             file.flush()
             with mmap.mmap(file.fileno(), total, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
                 digests = _chunk_digests(view[body_start : body_start + body_bytes])

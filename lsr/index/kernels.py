@@ -1,30 +1,34 @@
 """The loops of searching: compiled by numba, plain arrays in, plain arrays filled. No validation, no policy, no Python.
 
-The caller (search.py) guarantees every bound that is relied on here; tests/index/oracle.py has the slow obvious
+The caller (search.py) guarantees every bound that is relied on here, but for the directory of the segment: `locate`
+checks it term by term, so that no loop ever reads outside its arrays. tests/index_oracle.py has the slow obvious
 version. Importing this module loads the compiled code, or compiles it: go through compile.py, which can say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
+# Compiled in: layout.py badaed2f
 import numpy as np
 from numba import njit, types
 
-from lsr.index.layout import GROUP, MAX_ORDINAL, SUPERBLOCK
+from lsr.index import layout
+from lsr.index.layout import BLOCK, DENSE, GROUP, MAX_ORDINAL, PLAIN, ROW_FROM, SPAN, SPAN_TABLE, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
 _u2 = types.Array(types.uint16, 1, "C", readonly=True)
 _u4 = types.Array(types.uint32, 1, "C", readonly=True)
 _i8 = types.Array(types.int64, 1, "C", readonly=True)
+_i4 = types.Array(types.int32, 1, "C", readonly=True)
 _i8_out = types.Array(types.int64, 1, "C")
-_u2_out = types.Array(types.uint16, 1, "C")
-_u4_out = types.Array(types.uint32, 1, "C")
+_i4_out = types.Array(types.int32, 1, "C")
+_u1_out = types.Array(types.uint8, 1, "C")
+
+list_kind = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_kind)
+list_bytes = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_bytes)
 
 
 @njit(types.int64(_i8_out, types.int64, types.int64), cache=True, nogil=True)
-def heap_push(heap: np.ndarray, size: int, key: np.int64) -> int:
+def heap_push(heap: np.ndarray, size: int, key: int) -> int:
     """Offer `key` to the min-heap `heap[:size]` of at most `len(heap)` greatest keys; returns the new size."""
     if size < len(heap):
         place = size
@@ -53,46 +57,161 @@ def heap_push(heap: np.ndarray, size: int, key: np.int64) -> int:
     return size
 
 
-@njit(types.void(_u4, _i8, _u4, _i8_out), cache=True, nogil=True)
-def find_lists(lists: np.ndarray, borders: np.ndarray, terms: np.ndarray, entries: np.ndarray) -> None:
-    """Fill `entries[s * len(terms) + j]` with the list of term j in superblock s, or -1 where it has none there.
-
-    `lists[borders[s]:borders[s + 1]]` are the terms of superblock s, ascending, and so are `terms`.
-    """
-    for s in range(len(borders) - 1):
-        low = borders[s]
-        for j in range(len(terms)):
-            high = borders[s + 1]
-            while low < high:
-                middle = (low + high) >> 1
-                if lists[middle] < terms[j]:
-                    low = middle + 1
-                else:
-                    high = middle
-            found = low < borders[s + 1] and lists[low] == terms[j]
-            entries[s * len(terms) + j] = low if found else -1
-
-
-def _each_width(signature: Callable[[Any], Any]) -> list[Any]:
-    """The signatures of a kernel that works on 16-bit and on 32-bit sums."""
-    return [signature(_u2_out), signature(_u4_out)]
-
-
 @njit(
-    _each_width(lambda sums: types.void(sums, _u2, _u1, types.int64, types.int64, types.uint32)), cache=True, nogil=True
-)
-def add_list(sums: np.ndarray, docs: np.ndarray, impacts: np.ndarray, low: int, high: int, weight: int) -> None:
-    """Add weight × impact of the postings from `low` to `high` to the sums of their documents.
+    types.int64(
+        _u4, _u4, _u4, _u4, _u2, _u2, _u1, _i8, _u4, types.int64,
+        _i8_out, _i4_out, _i4_out, _i4_out, _i4_out,
+    ),
+    cache=True, nogil=True,
+)  # fmt: skip
+def locate(
+    asked: np.ndarray,
+    terms: np.ndarray,
+    frequencies: np.ndarray,
+    borders: np.ndarray,
+    supers: np.ndarray,
+    counts: np.ndarray,
+    peaks: np.ndarray,
+    data_starts: np.ndarray,
+    row_starts: np.ndarray,
+    n_docs: int,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    greatest: np.ndarray,
+    rows: np.ndarray,
+    numbers: np.ndarray,
+) -> int:
+    """Where the lists of the terms `asked`, ascending, are: slot `s * len(asked) + j` is for term j in superblock s.
 
-    The caller knows that no sum exceeds the width of `sums`.
+    `numbers[j]` becomes the place of term j among the segment's `terms`, -1 where it is not there. Filled for each list
+    that exists: `starts`, where its bytes begin; `lengths`, its postings; `greatest`, its greatest impact; `rows`, the
+    number of its row of bounds, or -1. Slots without a list have a length and a greatest impact of 0.
+
+    Returns -1, or the number of a term whose part of the directory cannot be right; nothing is followed then.
     """
-    for p in range(low, high):
-        sums[docs[p]] += weight * impacts[p]
+    n_super = (n_docs + SUPERBLOCK - 1) // SUPERBLOCK
+    width = len(asked)
+    lengths[:] = 0
+    greatest[:] = 0
+    low = np.int64(0)
+    for j in range(width):
+        high = np.int64(len(terms))
+        while low < high:
+            middle = (low + high) >> 1
+            if terms[middle] < asked[j]:
+                low = middle + 1
+            else:
+                high = middle
+        numbers[j] = -1
+        if low == len(terms) or terms[low] != asked[j]:
+            continue
+        numbers[j] = low
+        number = low
+        first, last = np.int64(borders[number]), np.int64(borders[number + 1])
+        if first > last or last > len(supers):
+            return number
+        at = data_starts[number]
+        row = np.int64(row_starts[number])
+        before = np.int64(-1)
+        for entry in range(first, last):
+            s = np.int64(supers[entry])
+            if s <= before or s >= n_super:
+                return number
+            before = s
+            count = np.int64(counts[entry]) + 1
+            documents = min(np.int64(SUPERBLOCK), n_docs - s * SUPERBLOCK)
+            if count > documents:
+                return number
+            slot = s * width + j
+            starts[slot] = at
+            lengths[slot] = count
+            greatest[slot] = peaks[entry]
+            rows[slot] = -1
+            if count >= ROW_FROM:
+                rows[slot] = row
+                row += 1
+            at += list_bytes(count, documents)
+        if at != data_starts[number + 1] or row != np.int64(row_starts[number + 1]):
+            return number
+    return -1
 
 
-@njit(_each_width(lambda sums: types.void(sums, types.int64, sums, _i8_out)), cache=True, nogil=True)
-def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray, greatest: np.ndarray) -> None:
-    """The greatest sum of each group of documents, and in `greatest[0]` the greatest of all."""
+@njit(types.int64(_i4, _u4, types.int64, _i8_out, _i8_out), cache=True, nogil=True)
+def plan(greatest: np.ndarray, weights: np.ndarray, max_shift: int, bounds: np.ndarray, visits: np.ndarray) -> int:
+    """Bounds of whole superblocks, and those above 0 in falling order: returns visits << 8 | shift.
+
+    The shift is the least by which the bounds of blocks fit 16 bits in every superblock (see block_kernels.py), or 255
+    where none up to `max_shift` is enough.
+    """
+    width = len(weights)
+    found = 0
+    shift = 0
+    for s in range(len(bounds)):
+        bound = np.int64(0)
+        for j in range(width):
+            bound += np.int64(weights[j]) * np.int64(greatest[s * width + j])
+        bounds[s] = bound
+        while shift <= max_shift:
+            total = np.int64(0)
+            for j in range(width):
+                total += (np.int64(weights[j]) * np.int64(greatest[s * width + j]) + (1 << shift) - 1) >> shift
+            if total <= 65535:
+                break
+            shift += 1
+        if bound > 0:
+            place = found
+            while place > 0 and bounds[visits[place - 1]] < bound:
+                visits[place] = visits[place - 1]
+                place -= 1
+            visits[place] = s
+            found += 1
+    return found << 8 | (shift if shift <= max_shift else 255)
+
+
+@njit(cache=True, nogil=True)
+def add_plain(sums: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int) -> None:
+    """Add weight × impact of the postings of a plain list to the sums of their documents."""
+    for p in range(len(ids)):
+        sums[ids[p]] += weight * impacts[p]
+
+
+@njit(cache=True, nogil=True)
+def add_span(sums: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int) -> None:
+    """The same for the postings of one span; `sums` are those of its documents."""
+    for p in range(len(ids)):
+        sums[ids[p]] += weight * impacts[p]
+
+
+@njit(cache=True, nogil=True)
+def add_dense(sums: np.ndarray, impacts: np.ndarray, weight: int) -> None:
+    """The same for a dense list, or a part of one: one impact a document, 0 for none."""
+    for p in range(len(impacts)):
+        sums[p] += weight * impacts[p]
+
+
+@njit(cache=True, nogil=True)
+def add_list(
+    sums: np.ndarray, data: np.ndarray, data16: np.ndarray, at: int, count: int, documents: int, weight: int
+) -> None:
+    """Add a whole list of whichever kind to the sums of its superblock. The caller knows that no sum overflows."""
+    kind = list_kind(count, documents)
+    if kind == PLAIN:
+        add_plain(sums, data16[at >> 1 : (at >> 1) + count], data[at + 2 * count : at + 3 * count], weight)
+    elif kind == DENSE:
+        add_dense(sums, data[at : at + list_bytes(count, documents)], weight)
+    else:
+        table = data16[at >> 1 : (at + SPAN_TABLE) >> 1]
+        ids = data[at + SPAN_TABLE : at + SPAN_TABLE + count]
+        impacts = data[at + SPAN_TABLE + count : at + SPAN_TABLE + 2 * count]
+        for span in range(SUPERBLOCK // SPAN):
+            # A damaged table may say anything; slices end where the list does.
+            low, high = np.int64(table[span]), np.int64(table[span + 1])
+            add_span(sums[span * SPAN : (span + 1) * SPAN], ids[low:high], impacts[low:high], weight)
+
+
+@njit(cache=True, nogil=True)
+def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray) -> int:
+    """Fill in the greatest sum of each group of documents; returns the greatest of all."""
     best = sums[0]
     for group in range(padded // GROUP):
         top = sums[group * GROUP]
@@ -100,12 +219,10 @@ def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray, greatest: np
             top = max(top, sums[i])
         maxima[group] = top
         best = max(best, top)
-    greatest[0] = best
+    return np.int64(best)
 
 
-@njit(
-    _each_width(lambda sums: types.int64(sums, types.int64, types.int64, types.int64, _i8_out)), cache=True, nogil=True
-)
+@njit(cache=True, nogil=True)
 def kth_maximum(maxima: np.ndarray, groups: int, greatest: int, k: int, counts: np.ndarray) -> int:
     """A score that k documents reach, as high as `counts` buckets tell, 1 at least: k groups have a maximum of it.
 
@@ -127,19 +244,12 @@ def kth_maximum(maxima: np.ndarray, groups: int, greatest: int, k: int, counts: 
     return 1
 
 
-@njit(
-    _each_width(
-        lambda sums: types.int64(
-            sums, sums, types.int64, types.int64, types.int64, _u4, types.int64, _i8_out, types.int64
-        )
-    ),
-    cache=True,
-    nogil=True,
-)
+@njit(cache=True, nogil=True)
 def collect(
     sums: np.ndarray,
     maxima: np.ndarray,
-    count: int,
+    low: int,
+    high: int,
     first: int,
     threshold: int,
     ordinals: np.ndarray,
@@ -147,39 +257,35 @@ def collect(
     heap: np.ndarray,
     size: int,
 ) -> int:
-    """Offer every document of a superblock with a sum of `threshold` (1 or more) to the heap; returns its new size."""
-    for group in range((count + GROUP - 1) // GROUP):
+    """Offer the documents from `low` to `high` of a superblock that have `threshold` (1 or more) to the heap.
+
+    `low` is at the border of a group. `first` is the place of the superblock's first document in the segment. Returns
+    the heap's new size.
+    """
+    for group in range(low // GROUP, (high + GROUP - 1) // GROUP):
         if maxima[group] < threshold:
             continue
-        for i in range(group * GROUP, min((group + 1) * GROUP, count)):
+        for i in range(group * GROUP, min((group + 1) * GROUP, high)):
             if sums[i] < threshold:
                 continue
+            place = first + i if len(ordinals) == 0 else np.int64(ordinals[first + i])
             # Of equal scores the lower ordinal has the greater key.
-            place = np.int64(MAX_ORDINAL) - base - np.int64(ordinals[first + i])
-            size = heap_push(heap, size, (np.int64(sums[i]) << 32) | place)
+            size = heap_push(heap, size, (np.int64(sums[i]) << 32) | (np.int64(MAX_ORDINAL) - base - place))
             if size == len(heap):
                 threshold = max(threshold, heap[0] >> 32)
     return size
 
 
-@njit(
-    _each_width(
-        lambda sums: types.int64(
-            _u2, _u1, _i8, types.int64, _i8, _u4, _u1, types.int64, types.int64, _u4, types.int64,
-            sums, sums, _i8_out, _i8_out, types.int64,
-        )
-    ),
-    cache=True, nogil=True,
-)  # fmt: skip
+@njit(cache=True, nogil=True)
 def scan_superblock(
-    docs: np.ndarray,
-    impacts: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
     starts: np.ndarray,
-    superblock: int,
-    entries: np.ndarray,
+    lengths: np.ndarray,
     weights: np.ndarray,
     alive: np.ndarray,
-    count: int,
+    first: int,
+    documents: int,
     threshold: int,
     ordinals: np.ndarray,
     base: int,
@@ -189,89 +295,22 @@ def scan_superblock(
     heap: np.ndarray,
     size: int,
 ) -> int:
-    """Score the `count` documents of one superblock and merge them into the heap; returns its new size."""
-    first = superblock * SUPERBLOCK
-    padded = ((count + GROUP - 1) // GROUP) * GROUP
+    """Score all documents of one superblock and merge them into the heap; returns its new size.
+
+    `starts` and `lengths` are the superblock's own slots. `alive` is empty, or has 0 for each document of the segment
+    that must not be found.
+    """
+    padded = (documents + BLOCK - 1) // BLOCK * BLOCK
     sums[:padded] = 0
     for j in range(len(weights)):
-        entry = entries[superblock * len(weights) + j]
-        if entry >= 0:
-            add_list(sums, docs, impacts, starts[entry], starts[entry + 1], weights[j])
+        if lengths[j] > 0:
+            add_list(sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j])
     if len(alive) > 0:
-        for i in range(count):
+        for i in range(documents):
             sums[i] *= alive[first + i]
-    greatest = np.zeros(1, np.int64)
-    group_maxima(sums, padded, maxima, greatest)
-    if greatest[0] < threshold:
+    greatest = group_maxima(sums, padded, maxima)
+    if greatest < threshold:
         return size
     if size < len(heap):
-        threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest[0], len(heap), counts))
-    return collect(sums, maxima, count, first, threshold, ordinals, base, heap, size)
-
-
-@njit(
-    types.int64(
-        _u2, _u1, _i8, _u1, types.int64, _i8, _u4, _u1, _u4, types.int64,
-        _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _i8_out, types.int64, _i8_out,
-    ),
-    cache=True, nogil=True,
-)  # fmt: skip
-def scan(
-    docs: np.ndarray,
-    impacts: np.ndarray,
-    starts: np.ndarray,
-    peaks: np.ndarray,
-    n_docs: int,
-    entries: np.ndarray,
-    weights: np.ndarray,
-    alive: np.ndarray,
-    ordinals: np.ndarray,
-    base: int,
-    sums16: np.ndarray,
-    sums32: np.ndarray,
-    maxima16: np.ndarray,
-    maxima32: np.ndarray,
-    counts: np.ndarray,
-    heap: np.ndarray,
-    size: int,
-    work: np.ndarray,
-) -> int:
-    """Exact top-k of one segment, term by term over superblocks, merged into `heap`.
-
-    `entries[s * len(weights) + j]` is the list of the query's term j in superblock s, or -1 (see `find_lists`). The
-    postings of list e stand at `starts[e]` to `starts[e + 1]` of `docs` (uint16, local to the superblock, ascending)
-    and `impacts` (uint8); `peaks[e]` is the greatest of these impacts. `alive` (uint8 a document, 0 or 1) may be empty:
-    all are. A heap key is score << 32 | (2**32 - 1 - ordinal); the caller sees to it that scores stay below 2**31.
-    `sums*` hold one superblock each, `maxima*` one group each, `counts` the buckets of `kth_maximum`. `work` is counted
-    up: postings scored, superblocks scanned, superblocks skipped.
-
-    Returns the new size of the heap.
-    """
-    for s in range((n_docs + SUPERBLOCK - 1) // SUPERBLOCK):
-        bound = np.int64(0)
-        postings = np.int64(0)
-        for j in range(len(weights)):
-            entry = entries[s * len(weights) + j]
-            if entry >= 0:
-                bound += np.int64(weights[j]) * np.int64(peaks[entry])
-                postings += starts[entry + 1] - starts[entry]
-        threshold = 1
-        if size == len(heap):
-            threshold = max(threshold, int(heap[0] >> 32))
-        if bound < threshold:
-            work[2] += 1
-            continue
-        work[0] += postings
-        work[1] += 1
-        count = min(SUPERBLOCK, n_docs - s * SUPERBLOCK)
-        if bound <= 65535:  # no sum of this superblock can exceed its bound
-            size = scan_superblock(
-                docs, impacts, starts, s, entries, weights, alive, count, threshold,
-                ordinals, base, sums16, maxima16, counts, heap, size,
-            )  # fmt: skip
-        else:
-            size = scan_superblock(
-                docs, impacts, starts, s, entries, weights, alive, count, threshold,
-                ordinals, base, sums32, maxima32, counts, heap, size,
-            )  # fmt: skip
-    return size
+        threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest, len(heap), counts))
+    return collect(sums, maxima, 0, documents, first, threshold, ordinals, base, heap, size)

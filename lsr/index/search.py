@@ -1,31 +1,119 @@
-"""Exact top-k over several segments: validation, buffers and the order of hits around the kernels."""
+"""Exact top-k over several segments: validation, buffers, strategies and the order of hits around the kernels."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.errors import InvalidQueryError
+from lsr.errors import InvalidQueryError, InvalidSettingError
 from lsr.index.compile import kernels_loaded, load_kernels
-from lsr.index.layout import BUCKETS, GROUP, MAX_ORDINAL, MAX_SCORE, SUPERBLOCK
+from lsr.index.layout import (
+    AUTO,
+    BLOCK,
+    BUCKETS,
+    GROUP,
+    KTH,
+    MAX_ORDINAL,
+    MAX_SCORE,
+    PRUNE,
+    ROW,
+    SCAN,
+    SUPERBLOCK,
+)
 from lsr.index.plain import scan_plainly
 from lsr.index.quantize import MAX_IMPACT
 from lsr.index.segment import Segment
 
-_NOBODY_DEAD = np.zeros(0, np.uint8)
+_NOTHING = np.zeros(0, np.uint8)
+_STRATEGIES = {"scan": SCAN, "prune": PRUNE, "auto": AUTO}
+
+#: Query weights above this do not fit the 16-bit products that bounds are made of; such queries are scanned.
+_MAX_PRUNED_WEIGHT = 255
+
+#: Bounds are shifted by at most so many bits.
+_MAX_SHIFT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a search goes about it. With the defaults, and with every strategy and number of threads, results are exact.
+
+    strategy : `auto`, `scan` or `prune`
+        `scan` scores every posting of the query; `prune` bounds blocks of 64 documents and scores those that may hold a
+        hit; `auto` chooses for each superblock of 65,536 documents by estimated cost.
+    threads : int >= 1
+        Threads that share the superblocks of one query. One is best where many queries run side by side.
+    overestimate : float of 1 or more
+        Approximate where above 1: a block is passed over unless its bound exceeds the threshold that many times (the
+        inverse of Block-Max Pruning's α, superblock pruning's η).
+    overestimate_superblocks : float of 1 or more
+        The same for superblocks (the inverse of superblock pruning's μ).
+    query_terms : float above 0, at most 1
+        Approximate where below 1: candidates are found by this share of the query's terms, the heaviest (β), and
+        then scored by all.
+    candidates : float of 1 or more
+        With `query_terms` below 1: so many times k candidates are scored by all terms.
+    max_postings : int of 1 or more, or None
+        Approximate where it is reached: superblocks, those with the best bounds first, are searched until so many
+        postings have been scored.
+    """
+
+    strategy: str = "auto"
+    threads: int = 1
+    overestimate: float = 1.0
+    overestimate_superblocks: float = 1.0
+    query_terms: float = 1.0
+    candidates: float = 4.0
+    max_postings: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in _STRATEGIES:
+            raise InvalidSettingError(f"strategy is {self.strategy!r}", remedy=f"it is one of {', '.join(_STRATEGIES)}")
+        whole = [("threads", self.threads)]
+        if self.max_postings is not None:
+            whole.append(("max_postings", self.max_postings))
+        for name, value in whole:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidSettingError(f"{name} is {value!r}, it must be a whole number of 1 or more")
+        for name, number, least, most in (
+            ("overestimate", self.overestimate, 1, 1000),
+            ("overestimate_superblocks", self.overestimate_superblocks, 1, 1000),
+            ("query_terms", self.query_terms, 0.001, 1),
+            ("candidates", self.candidates, 1, 1000),
+        ):
+            if not (isinstance(number, int | float) and least <= number <= most):
+                raise InvalidSettingError(f"{name} is {number!r}, it must be within {least} and {most}")
+
+    @property
+    def approximate(self) -> bool:
+        """Whether a better document than the last hit may be missed."""
+        return (
+            self.overestimate > 1
+            or self.overestimate_superblocks > 1
+            or self.query_terms < 1
+            or self.max_postings is not None
+        )
+
+
+EXACT = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """Counted work of one query: what grows with the collection, on any machine."""
 
-    postings_scored: int
-    superblocks_scanned: int
-    superblocks_skipped: int
+    postings_scored: int = 0
+    superblocks_scanned: int = 0
+    superblocks_pruned: int = 0
+    superblocks_skipped: int = 0
+    blocks_bounded: int = 0
+    blocks_scored: int = 0
+    superblocks_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +122,37 @@ class Top:
 
     scores : int64 ndarray of shape (hits,), all above 0
     ordinals : int64 ndarray of shape (hits,)
+    exact : bool
+        False where an approximate mode may have missed a better document.
     """
 
     scores: NDArray[np.int64]
     ordinals: NDArray[np.int64]
     work: Work
+    exact: bool = True
 
 
 class _Buffers(threading.local):
-    """Sums and maxima of one superblock, one set a thread, reused: to allocate them costs more than short queries."""
+    """What one superblock needs, one set a thread, reused: to allocate it costs more than short queries."""
 
     def __init__(self) -> None:
-        self.arrays = (
+        self.sums = (
             np.zeros(SUPERBLOCK, np.uint16),
             np.zeros(SUPERBLOCK, np.uint32),
             np.zeros(SUPERBLOCK // GROUP, np.uint16),
             np.zeros(SUPERBLOCK // GROUP, np.uint32),
             np.zeros(BUCKETS, np.int64),
+            np.zeros(ROW, np.uint8),
+            np.zeros(ROW, np.uint16),
+            np.zeros(ROW, np.uint16),
         )
+        self._bounds = np.zeros((2, ROW), np.uint16)
+
+    def bounds(self, blocks: int) -> NDArray[np.uint16]:
+        """Two arrays of `blocks` bounds."""
+        if self._bounds.shape[1] < blocks:
+            self._bounds = np.zeros((2, blocks), np.uint16)
+        return self._bounds[:, :blocks]
 
 
 _buffers = _Buffers()
@@ -80,8 +181,9 @@ def search_segments(
     terms: NDArray[np.uint32],
     weights: NDArray[np.uint32],
     k: int,
+    options: SearchOptions = EXACT,
 ) -> Top:
-    """The k documents with the highest sums of weight × impact over all segments, exactly.
+    """The k documents with the highest sums of weight × impact over all segments.
 
     Parameters
     ----------
@@ -91,53 +193,200 @@ def search_segments(
     terms, weights : uint32 ndarrays of shape (query terms,)
         Terms ascending and unique, integer weights of 1 and more.
     k : int >= 1
+    options : SearchOptions
 
-    The result does not depend on how documents are spread over segments or on their order. Releases the GIL while it
-    scans; calls from several threads run side by side. The first small queries of a process are answered without
-    numba, with the same result, until the kernels are worth loading.
+    The result of an exact search does not depend on how documents are spread over segments, on their order, on the
+    strategy or on threads. Releases the GIL while it searches; calls from several threads run side by side. The first
+    small queries of a process are answered without numba, with the same result, until the kernels are worth loading.
+
+    Raises
+    ------
+    InvalidQueryError, CorruptionError
     """
     if k < 1:
         raise InvalidQueryError(f"k is {k}, it must be 1 or more")
     if int(weights.sum(dtype=np.int64)) * MAX_IMPACT >= MAX_SCORE:
         raise InvalidQueryError(f"the query's {len(terms)} terms have weights too large to add up")
-    parts = [
-        (segment, _NOBODY_DEAD if living is None else living) for segment, living in zip(segments, alive, strict=True)
-    ]
     if not kernels_loaded():
         postings = sum(int(segment.document_frequencies(terms).sum()) for segment in segments)
         if _budget.spend(postings):
             best = np.zeros(0, np.int64)
-            for segment, living in parts:
-                best = scan_plainly(segment, terms, weights, living, best, k)
-            return _top(best, Work(postings, sum(len(segment.borders) - 1 for segment in segments), 0))
+            for segment, living in zip(segments, alive, strict=True):
+                best = scan_plainly(segment, terms, weights, _NOTHING if living is None else living, best, k)
+            scanned = sum(segment.n_superblocks for segment in segments)
+            return _top(best, Work(postings_scored=postings, superblocks_scanned=scanned))
     load_kernels()
-    from lsr.index.kernels import find_lists, scan
+    if options.query_terms < 1 and len(terms) > 1:
+        return _two_stages(segments, alive, terms, weights, k, options)
+    keys, work = _search(segments, alive, terms, weights, k, options)
+    return _top(keys, work, exact=not options.approximate)
 
-    heap = np.zeros(min(k, max(1, sum(segment.n_docs for segment in segments))), np.int64)
-    work = np.zeros(3, np.int64)
-    size = 0
-    for segment, living in parts:
-        entries = np.empty(((len(segment.borders) - 1) * len(terms)), np.int64)
-        find_lists(segment.lists, segment.borders, terms, entries)
-        size = scan(
-            segment.docs,
-            segment.impacts,
-            segment.starts,
+
+def _search(
+    segments: Sequence[Segment],
+    alive: Sequence[NDArray[np.uint8] | None],
+    terms: NDArray[np.uint32],
+    weights: NDArray[np.uint32],
+    k: int,
+    options: SearchOptions,
+) -> tuple[NDArray[np.int64], Work]:
+    """Keys of the best, in any order."""
+    searches = [
+        _SegmentSearch(segment, living, terms, weights, options)
+        for segment, living in zip(segments, alive, strict=True)
+    ]
+    found = min(k, max(1, sum(segment.n_docs for segment in segments)))
+    floor = max([1, *(search.floor(k) for search in searches)])
+    shared = np.zeros(1, np.int64)
+
+    def part(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        heap, work, size = np.zeros(found, np.int64), np.zeros(7, np.int64), 0
+        for search in searches:
+            size = search.run(search.visits[number :: options.threads], floor, shared, heap, size, work)
+        return heap[:size], work
+
+    if options.threads == 1:
+        keys, work = part(0)
+    else:
+        with ThreadPoolExecutor(options.threads) as pool:
+            parts = list(pool.map(part, range(options.threads)))
+        keys = np.sort(np.concatenate([keys for keys, _ in parts]))[-found:]
+        work = np.sum([work for _, work in parts], axis=0)
+    return keys, Work(*(int(count) for count in work))
+
+
+class _SegmentSearch:
+    """One query on one segment, prepared: where its lists are, and the order in which superblocks are visited."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        living: NDArray[np.uint8] | None,
+        terms: NDArray[np.uint32],
+        weights: NDArray[np.uint32],
+        options: SearchOptions,
+    ) -> None:
+        from lsr.index.kernels import locate, plan
+
+        self._segment, self._options, self._weights = segment, options, weights
+        self._living = _NOTHING if living is None else living
+        slots = segment.n_superblocks * len(terms)
+        self._starts = np.empty(slots, np.int64)
+        self._lengths, self._greatest, self._rows = (np.empty(slots, np.int32) for _ in range(3))
+        self._numbers = np.empty(len(terms), np.int32)
+        damaged = locate(
+            terms,
+            segment.terms,
+            segment.frequencies,
+            segment.borders,
+            segment.supers,
+            segment.counts,
             segment.peaks,
+            segment.data_starts,
+            segment.row_starts,
             segment.n_docs,
-            entries,
-            weights,
-            living,
-            segment.ordinals,
-            segment.ordinal_base,
-            *_buffers.arrays,
-            heap,
-            size,
-            work,
+            self._starts,
+            self._lengths,
+            self._greatest,
+            self._rows,
+            self._numbers,
         )
-    return _top(heap[:size], Work(*(int(count) for count in work)))
+        if damaged >= 0:
+            raise segment.damaged_directory(damaged)
+        bounds, visits = np.empty(segment.n_superblocks, np.int64), np.empty(segment.n_superblocks, np.int64)
+        planned = plan(self._greatest, weights, _MAX_SHIFT, bounds, visits)
+        self.visits = visits[: planned >> 8]
+        heavy = len(weights) > 0 and int(weights.max()) > _MAX_PRUNED_WEIGHT
+        self._shift = -1 if heavy or planned & 255 > _MAX_SHIFT else planned & 255
+        self._allowed = self._allowed_blocks()
+
+    def _allowed_blocks(self) -> NDArray[np.uint8]:
+        """A byte a block, 0 where nobody may be found; empty where few blocks are so."""
+        if len(self._living) == 0:
+            return _NOTHING
+        padding = -len(self._living) % BLOCK
+        blocks: NDArray[np.bool_] = np.pad(self._living, (0, padding)).reshape(-1, BLOCK).max(axis=1) > 0
+        return _NOTHING if 2 * int(blocks.sum()) > len(blocks) else blocks.astype(np.uint8)
+
+    def floor(self, k: int) -> int:
+        """A score that k documents of this segment have, 0 where none is known."""
+        known = [place for place, depth in enumerate(KTH) if depth >= k]
+        if not known or len(self._living):
+            return 0
+        met = self._numbers >= 0
+        kth = self._segment.kth[self._numbers[met] * len(KTH) + known[0]]
+        return int((kth.astype(np.int64) * self._weights[met]).max(initial=0))
+
+    def run(
+        self,
+        visits: NDArray[np.int64],
+        floor: int,
+        shared: NDArray[np.int64],
+        heap: NDArray[np.int64],
+        size: int,
+        work: NDArray[np.int64],
+    ) -> int:
+        """Merge the hits of some superblocks into the heap; returns its new size."""
+        from lsr.index.search_kernels import search_superblocks
+
+        segment, options = self._segment, self._options
+        bounds, rest = _buffers.bounds(len(visits) * ROW)
+        return int(
+            search_superblocks(
+                segment.data,
+                segment.data16,
+                segment.rows,
+                segment.n_docs,
+                np.ascontiguousarray(visits),
+                self._starts,
+                self._lengths,
+                self._greatest,
+                self._rows,
+                self._weights,
+                self._shift,
+                self._living,
+                self._allowed,
+                segment.stored_ordinals,
+                segment.ordinal_base,
+                _STRATEGIES[options.strategy],
+                floor,
+                round(options.overestimate_superblocks * 1024),
+                round(options.overestimate * 1024),
+                options.max_postings or 2**62,
+                *_buffers.sums,
+                bounds,
+                rest,
+                np.empty(len(visits), np.int64),
+                np.empty(max(1, len(self._weights)), np.int32),
+                shared,
+                heap,
+                size,
+                work,
+            )
+        )
 
 
-def _top(keys: NDArray[np.int64], work: Work) -> Top:
+def _two_stages(
+    segments: Sequence[Segment],
+    alive: Sequence[NDArray[np.uint8] | None],
+    terms: NDArray[np.uint32],
+    weights: NDArray[np.uint32],
+    k: int,
+    options: SearchOptions,
+) -> Top:
+    """Candidates by the heaviest terms, then their whole scores."""
+    from lsr.index.rescore import rescore
+
+    kept = max(1, round(options.query_terms * len(terms)))
+    heaviest = np.sort(np.argsort(-weights.astype(np.int64), kind="stable")[:kept])
+    wanted = round(options.candidates * k)
+    keys, work = _search(segments, alive, terms[heaviest], weights[heaviest], wanted, options)
+    first = _top(keys, work, exact=False)
+    scores = rescore(segments, first.ordinals, terms, weights)
+    best = np.lexsort((first.ordinals, -scores))[:k]
+    return Top(scores[best], first.ordinals[best], work, exact=False)
+
+
+def _top(keys: NDArray[np.int64], work: Work, exact: bool = True) -> Top:
     ordered = np.sort(keys)[::-1]
-    return Top(ordered >> 32, MAX_ORDINAL - (ordered & MAX_ORDINAL), work)
+    return Top(ordered >> 32, MAX_ORDINAL - (ordered & MAX_ORDINAL), work, exact)

@@ -33,7 +33,7 @@ def test_same_vectors_give_the_same_bytes(segment: tuple[Path, FileSummary], tmp
 def test_arrays_are_read_only_views(segment: tuple[Path, FileSummary]) -> None:
     opened = Segment(segment[0], expected=segment[1])
     with pytest.raises(ValueError, match="read-only"):
-        opened.impacts[0] = 1
+        opened.data[0] = 1
 
 
 def test_any_flipped_bit_is_detected(segment: tuple[Path, FileSummary]) -> None:
@@ -104,7 +104,7 @@ def test_another_version_is_named(segment: tuple[Path, FileSummary]) -> None:
     data = bytearray(path.read_bytes())
     data[8:12] = struct.pack("<I", 99)
     path.write_bytes(data)
-    with pytest.raises(FormatVersionError, match="segment format 99, this version of lsr reads 1"):
+    with pytest.raises(FormatVersionError, match="segment format 99, this version of lsr reads 2"):
         Segment(path)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_stamps import kernel_modules, line_for, line_in
 
 from lsr.index.compile import announce_with, kernels_cached, kernels_loaded, load_build_kernels, load_kernels
 from lsr.index.kernels import group_maxima, heap_push, kth_maximum
@@ -36,16 +37,23 @@ def test_the_threshold_of_group_maxima_keeps_the_k_best(kernel: Callable[..., in
     padded = -(-len(sums) // GROUP) * GROUP
     array = np.zeros(padded, np.uint32)
     array[: len(sums)] = sums
-    maxima, greatest = np.zeros(padded // GROUP, np.uint32), np.zeros(1, np.int64)
-    group_maxima(array, padded, maxima, greatest)
+    maxima = np.zeros(padded // GROUP, np.uint32)
+    greatest = group_maxima(array, padded, maxima)
     assert maxima.tolist() == array.reshape(-1, GROUP).max(axis=1).tolist()
-    assert greatest[0] == max(sums)
-    threshold = kernel(maxima, len(maxima), int(greatest[0]), k, np.zeros(BUCKETS, np.int64))
+    assert greatest == max(sums)
+    threshold = kernel(maxima, len(maxima), int(greatest), k, np.zeros(BUCKETS, np.int64))
     assert threshold >= 1
     assert threshold == 1 or sum(value >= threshold for value in sums) >= k
 
 
+@pytest.mark.parametrize("module", kernel_modules(), ids=lambda path: str(path.stem))
+def test_kernel_modules_change_with_what_they_compile_in(module: Path) -> None:
+    assert line_in(module) == line_for(module), "run `python tests/kernel_stamps.py`"
+
+
 def test_only_a_compilation_is_announced() -> None:
+    load_kernels()  # once compiled, nothing is said any more
+    load_build_kernels()
     said: list[str] = []
     announce_with(said.append)
     try:

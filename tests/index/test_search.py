@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,8 @@ from lsr.errors import InvalidQueryError
 from lsr.index import layout
 from lsr.index.build import write_segment
 from lsr.index.compile import load_kernels
-from lsr.index.kernels import find_lists
 from lsr.index.quantize import impact_ceiling, quantize_impacts
-from lsr.index.search import _Budget, search_segments
+from lsr.index.search import SearchOptions, _Budget, search_segments
 from lsr.index.segment import Segment
 from lsr.vectors import SparseVectors
 
@@ -36,29 +34,49 @@ def ceiling_of(vectors: SparseVectors) -> float:
     return impact_ceiling(float(vectors.weights.max())) if vectors.nnz else 1.0
 
 
+WAYS = [
+    SearchOptions(strategy="scan"),
+    SearchOptions(strategy="prune"),
+    SearchOptions(strategy="auto"),
+    SearchOptions(strategy="auto", threads=2),
+    SearchOptions(strategy="prune", threads=3),
+]
+
+
 def hits(
-    folder: Path, vectors: SparseVectors, borders: list[int], alive: NDArray[np.bool_], query: dict[int, int], k: int
+    folder: Path,
+    vectors: SparseVectors,
+    borders: list[int],
+    alive: NDArray[np.bool_],
+    query: dict[int, int],
+    k: int,
+    reorder: bool = False,
 ) -> list[tuple[int, int]]:
-    """Write one segment between each two borders, search all, and give (score, ordinal)."""
+    """Write one segment between each two borders, search all in every way, and give (score, ordinal)."""
     segments, masks = [], []
     for number, (start, stop) in enumerate(itertools.pairwise(borders)):
-        path = folder / f"{number}.seg"
-        write_segment(path, vectors[start:stop], np.arange(start, stop) * 3 + 5, ceiling_of(vectors))
-        segments.append(Segment(path))
-        living = alive[start:stop]
+        path = folder / f"{number}-{reorder}.seg"
+        path.unlink(missing_ok=True)
+        ordinals = np.arange(start, stop) * 3 + 5
+        write_segment(path, vectors[start:stop], ordinals, ceiling_of(vectors), reorder=reorder)
+        segment = Segment(path)
+        segments.append(segment)
+        living = alive[start:stop][segment.ordinals.astype(np.int64) // 3] if stop > start else alive[:0]
         masks.append(None if living.all() else living.astype(np.uint8))
     terms = np.array(sorted(query), np.uint32)
     weights = np.array([query[int(term)] for term in terms], np.uint32)
     load_kernels()
-    compiled = search_segments(segments, masks, terms, weights, k)
     with pytest.MonkeyPatch.context() as patch:  # the first queries of a process go without numba
         patch.setattr("lsr.index.search.kernels_loaded", lambda: False)
         patch.setattr("lsr.index.search._budget", _Budget(10**9))
         plain = search_segments(segments, masks, terms, weights, k)
+    found = list(zip(plain.scores.tolist(), plain.ordinals.tolist(), strict=True))
+    for options in WAYS:
+        compiled = search_segments(segments, masks, terms, weights, k, options)
+        assert list(zip(compiled.scores.tolist(), compiled.ordinals.tolist(), strict=True)) == found, options
+        assert compiled.exact
     for segment in segments:
         segment.close()
-    found = list(zip(compiled.scores.tolist(), compiled.ordinals.tolist(), strict=True))
-    assert found == list(zip(plain.scores.tolist(), plain.ordinals.tolist(), strict=True))
     return found
 
 
@@ -82,7 +100,33 @@ def test_equals_brute_force(tmp_path: Path, data: st.DataObject) -> None:
     terms = rng.choice(dim, size=data.draw(st.integers(0, min(dim, 12))), replace=False)
     query = {int(term): int(weight) for term, weight in zip(terms, rng.integers(1, 256, len(terms)), strict=True)}
     k = data.draw(st.sampled_from([1, 2, 10, 1000]))
-    assert hits(tmp_path, vectors, [0, *sorted(cuts), rows], alive, query, k) == expected(vectors, alive, query, k)
+    reorder = data.draw(st.booleans())
+    found = hits(tmp_path, vectors, [0, *sorted(cuts), rows], alive, query, k, reorder)
+    assert found == expected(vectors, alive, query, k)
+
+
+@pytest.mark.parametrize("reorder", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_long_lists_of_every_kind_equal_brute_force(tmp_path: Path, seed: int, reorder: bool) -> None:
+    """Some thousand documents: plain, spanned and dense lists, with rows of bounds and without, topics, ties."""
+    rng = np.random.default_rng(seed)
+    rows, dim = 9000, 60
+    share = rng.choice([0.002, 0.02, 0.2, 0.3, 0.5, 1.0], dim)
+    topic = np.arange(rows) // 300 % 7
+    likes = rng.random((7, dim)) ** 3 * 2
+    held = rng.random((rows, dim)) < share * likes[topic]
+    weights = np.ceil(rng.gamma(2.0, 0.3, (rows, dim)) * (1 + likes[topic]) * rng.choice([1, 8])) / 8
+    numbers, terms = np.nonzero(held)
+    indptr = np.concatenate([[0], np.cumsum(held.sum(axis=1))])
+    vectors = SparseVectors(indptr, terms.astype(np.uint32), weights[held].astype(np.float32), dim)
+    assert len(numbers) == vectors.nnz
+    for width in (1, 5, 40):
+        chosen = rng.choice(dim, width, replace=False)
+        query = {int(term): int(weight) for term, weight in zip(chosen, rng.integers(1, 256, width), strict=True)}
+        for alive in (np.ones(rows, bool), rng.random(rows) < 0.6, np.arange(rows) % 1000 < 3):
+            for k in (1, 10, 100, 10_000):
+                found = hits(tmp_path, vectors, [0, rows], alive, query, k, reorder)
+                assert found == expected(vectors, alive, query, k)
 
 
 def test_sums_beyond_16_bits_do_not_wrap(tmp_path: Path) -> None:
@@ -119,6 +163,7 @@ def test_documents_beyond_one_superblock(tmp_path: Path) -> None:
         want = expected(vectors, alive, query, k)
         assert hits(tmp_path, vectors, [0, rows], alive, query, k) == want
         assert hits(tmp_path, vectors, [0, 1, layout.SUPERBLOCK, rows], alive, query, k) == want
+    assert hits(tmp_path, vectors, [0, rows], alive, query, 10, True) == expected(vectors, alive, query, 10)
 
 
 def test_superblocks_that_cannot_reach_the_threshold_are_skipped(tmp_path: Path) -> None:
@@ -166,18 +211,3 @@ def test_impacts_of_a_document(tmp_path: Path) -> None:
     assert segment.locate(8) is None
     assert segment.locate(69) is None
     assert segment.document_frequencies(terms).tolist() == (dense[:, ::2] > 0).sum(axis=0).tolist()
-
-
-@pytest.mark.parametrize("kernel", [find_lists, find_lists.py_func], ids=["compiled", "python"])
-def test_lists_are_found_in_each_superblock(tmp_path: Path, kernel: Callable[..., None]) -> None:
-    rows = layout.SUPERBLOCK + 100
-    terms = np.arange(rows, dtype=np.uint32) // 1000 * 7  # other terms in the second superblock than in the first
-    vectors = SparseVectors(np.arange(rows + 1), terms, np.ones(rows, np.float32), 1000)
-    write_segment(tmp_path / "s", vectors, np.arange(rows), 1.0)
-    segment = Segment(tmp_path / "s")
-    assert segment.borders.tolist() == [0, 66, 67]
-    asked = np.array([0, 3, 7, 7 * 65, 500, 999], np.uint32)
-    entries = np.empty(2 * len(asked), np.int64)
-    kernel(segment.lists, segment.borders, asked, entries)
-    assert entries.tolist() == segment.find_lists(asked).ravel().tolist()
-    assert entries.tolist() == [0, -1, 1, 65, -1, -1, -1, -1, -1, 66, -1, -1]

@@ -1,0 +1,203 @@
+"""The loops of pruning: scores of those blocks alone that bounds leave over. The same rules as in kernels.py."""
+
+from __future__ import annotations
+
+# Compiled in: block_kernels.py 1f74adfe, intrinsics.py 9bdb35e1, kernels.py dadfc0bd, layout.py badaed2f
+import numpy as np
+from numba import njit
+
+from lsr.index.block_kernels import full_cost, part_cost
+from lsr.index.intrinsics import prefetch
+from lsr.index.kernels import add_dense, add_list, add_span, collect, list_kind
+from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE
+
+
+@njit(cache=True, nogil=True)
+def lower_bound(ids: np.ndarray, p: int, target: int) -> int:
+    """The first place from `p` on where `ids`, ascending, is not below `target`; without branches that depend on it."""
+    length = len(ids) - p
+    while length > 0:
+        half = (length + 1) >> 1
+        p = p + half if ids[p + half - 1] < target else p
+        length -= half
+    return p
+
+
+@njit(cache=True, nogil=True)
+def may_reach(sums: np.ndarray, block: int, rest: int, threshold: int) -> bool:
+    """Whether the best sum of a block, and `rest` more, is `threshold` at least."""
+    low = block * BLOCK
+    top = sums[low]
+    for i in range(low + 1, low + BLOCK):
+        top = max(top, sums[i])
+    return np.int64(top) + rest >= threshold
+
+
+@njit(cache=True, nogil=True)
+def add_blocks(
+    sums: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
+    at: int,
+    count: int,
+    documents: int,
+    weight: int,
+    live: np.ndarray,
+    spans: np.ndarray,
+    work: np.ndarray,
+) -> None:
+    """Add those postings of a list that are in the blocks `live`, ascending; some others may be added too."""
+    kind = list_kind(count, documents)
+    if part_cost(count, documents, len(live)) == full_cost(count, documents):
+        add_list(sums, data, data16, at, count, documents, weight)
+        work[0] += count
+    elif kind == PLAIN:
+        ids = data16[at >> 1 : (at >> 1) + count]
+        impacts = data[at + 2 * count : at + 3 * count]
+        p = 0
+        for block in live:
+            target = np.int64(block) * BLOCK
+            p = lower_bound(ids, p, target)
+            before = p
+            while p < count and ids[p] < target + BLOCK:
+                sums[ids[p]] += weight * impacts[p]
+                p += 1
+            work[0] += p - before
+    elif kind == DENSE:
+        for block in live:
+            low = np.int64(block) * BLOCK
+            add_dense(sums[low : low + BLOCK], data[at + low : at + low + BLOCK], weight)
+        work[0] += len(live) * BLOCK
+    else:
+        table = data16[at >> 1 : (at + SPAN_TABLE) >> 1]
+        ids8 = data[at + SPAN_TABLE : at + SPAN_TABLE + count]
+        impacts = data[at + SPAN_TABLE + count : at + SPAN_TABLE + 2 * count]
+        # Two passes: what the second reads is on its way from memory meanwhile, for all spans at once.
+        last = np.int64(-1)
+        n = 0
+        for block in live:
+            span = np.int64(block) // (SPAN // BLOCK)
+            if span != last:  # else its postings are added with those of an earlier block
+                last = span
+                low = np.int64(table[span])
+                prefetch(ids8, low)
+                prefetch(impacts, low)
+                spans[n] = span
+                n += 1
+        for span in spans[:n]:
+            low, high = np.int64(table[span]), np.int64(table[span + 1])
+            add_span(sums[span * SPAN : (span + 1) * SPAN], ids8[low:high], impacts[low:high], weight)
+            work[0] += max(0, high - low)
+
+
+@njit(cache=True, nogil=True)
+def score_blocks(
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    greatest: np.ndarray,
+    rows: np.ndarray,
+    row_data: np.ndarray,
+    weights: np.ndarray,
+    shift: int,
+    documents: int,
+    threshold: int,
+    live: np.ndarray,
+    rest: np.ndarray,
+    kept: np.ndarray,
+    order: np.ndarray,
+    spans: np.ndarray,
+    sums: np.ndarray,
+    work: np.ndarray,
+) -> int:
+    """Sum up the scores of the documents of the blocks `live`, ascending, and drop blocks on the way.
+
+    Lists without a row come first, then those with one, the greatest first. `rest[block]` is the bound of what the
+    lists with rows add (÷ 2^shift) and falls as they are added: a block whose best sum and rest together stay below
+    `threshold` is dropped. Returns how many blocks are left in `live`; their sums are whole, others have no meaning.
+    `kept`, `order` and `spans` are buffers.
+    """
+    up = (1 << shift) - 1
+    for block in live:
+        sums[np.int64(block) * BLOCK : (np.int64(block) + 1) * BLOCK] = 0
+    n_order = 0
+    for j in range(len(weights)):
+        count = np.int64(lengths[j])
+        if count == 0:
+            continue
+        if rows[j] < 0:
+            add_blocks(sums, data, data16, starts[j], count, documents, weights[j], live, spans, work)
+            continue
+        place = n_order
+        mine = np.int64(weights[j]) * np.int64(greatest[j])
+        while place > 0:
+            other = order[place - 1]
+            if np.int64(weights[other]) * np.int64(greatest[other]) >= mine:
+                break
+            order[place] = other
+            place -= 1
+        order[place] = j
+        n_order += 1
+    n_live = 0
+    for i in range(len(live)):
+        block = np.int64(live[i])
+        live[n_live] = block
+        n_live += may_reach(sums, block, np.int64(rest[block]) << shift, threshold)
+    for place in range(n_order):
+        if n_live == 0:
+            break
+        j = order[place]
+        first = np.int64(rows[j]) * ROW
+        row = row_data[first : first + ROW]
+        n_kept = 0
+        for i in range(n_live):
+            kept[n_kept] = live[i]
+            n_kept += row[live[i]] > 0
+        add_blocks(
+            sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j], kept[:n_kept], spans, work
+        )
+        left = n_live
+        n_live = 0
+        for i in range(left):
+            block = np.int64(live[i])
+            live[n_live] = block
+            impact = np.int64(row[block])
+            if impact == 0:
+                n_live += 1
+                continue
+            rest[block] -= (np.int64(weights[j]) * impact + up) >> shift
+            n_live += may_reach(sums, block, np.int64(rest[block]) << shift, threshold)
+    return n_live
+
+
+@njit(cache=True, nogil=True)
+def collect_blocks(
+    sums: np.ndarray,
+    maxima: np.ndarray,
+    live: np.ndarray,
+    alive: np.ndarray,
+    first: int,
+    documents: int,
+    threshold: int,
+    ordinals: np.ndarray,
+    base: int,
+    heap: np.ndarray,
+    size: int,
+) -> int:
+    """Offer the documents of the blocks `live` to the heap; returns its new size."""
+    for block in live:
+        low = np.int64(block) * BLOCK
+        high = min(low + BLOCK, documents)
+        if len(alive) > 0:
+            for i in range(low, high):
+                sums[i] *= alive[first + i]
+        for group in range(low // GROUP, (low + BLOCK) // GROUP):
+            top = sums[group * GROUP]
+            for i in range(group * GROUP + 1, (group + 1) * GROUP):
+                top = max(top, sums[i])
+            maxima[group] = top
+        if size == len(heap):
+            threshold = max(threshold, heap[0] >> 32)
+        size = collect(sums, maxima, low, high, first, threshold, ordinals, base, heap, size)
+    return size
