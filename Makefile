@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench regressions openapi clean
+.PHONY: help demo test check bench bench-ingest bench-churn faults regressions openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,12 +36,26 @@ test: check  ## everything that CI runs
 bench: $(VENV)/installed  ## latency, throughput, build and size of the index, against SciPy (QUICK=1: fewer documents)
 	$(VENV)/bin/python index/bench.py $(if $(QUICK),--quick)
 
+bench-ingest: $(VENV)/peers-ingest  ## documents/s of ready vectors, against Milvus Lite and Qdrant Edge (QUICK=1: fewer documents)
+	$(VENV)/bin/python index/bench_ingest.py $(if $(QUICK),--quick)
+
+bench-churn: $(VENV)/installed  ## search after 30 % of the documents were replaced, against a fresh index (QUICK=1)
+	$(VENV)/bin/python index/bench_churn.py $(if $(QUICK),--quick)
+
+$(VENV)/peers-ingest: $(VENV)/installed constraints.txt
+	$(VENV)/bin/pip install $(PIP_FLAGS) milvus-lite pymilvus qdrant-edge-py
+	touch $@
+
+faults: $(VENV)/installed  ## the fault suite: kills, failing calls, power cuts, damage, full disks … (QUICK=1: the short form)
+	@command -v strace > /dev/null || echo "strace is not installed: faults of single system calls are skipped (apt-get install strace)"
+	$(VENV)/bin/python tests/faults $(if $(QUICK),--quick)
+
 DATA ?= ../shared/data
 regressions: $(VENV)/installed  ## evaluations with expected values, on the judged collections below DATA
 	$(VENV)/bin/lsr eval --regressions eval/regressions --data $(DATA)
 
 openapi: $(VENV)/installed  ## write service/openapi.json anew
-	$(VENV)/bin/python -m lsr.service.openapi
+	$(VENV)/bin/python -m lsr.service.openapi service/openapi.json
 
 clean:  ## remove what the targets made
 	rm -rf $(DEMO_VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from lsr.errors import LsrError
+
+#: `json.dumps` with options makes an encoder for each call, which takes longer than most documents.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 #: A value that JSON can hold.
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -43,8 +47,10 @@ class Document:
 
     def to_json(self) -> str:
         """One line of JSON, `{"_id", "title", "text", …metadata}`; `from_json` gives an equal document back."""
-        record = {"_id": self.id, "title": self.title, "text": self.text, "metadata": self.metadata}
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        # Put together by hand, as `json.dumps` would write it: most documents have texts and little else.
+        metadata = _JSON.encode(self.metadata) if self.metadata else "{}"
+        texts = f'"_id":{_quoted(self.id)},"title":{_quoted(self.title)},"text":{_quoted(self.text)}'
+        return f'{{{texts},"metadata":{metadata}}}'
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Document:

@@ -6,6 +6,7 @@
     ├── InvalidVectorsError (ValueError)      a batch of vectors breaks an invariant
     ├── InvalidDocumentError (ValueError)     a document without id or content, or that JSON and UTF-8 cannot hold
     ├── InvalidQueryError (ValueError)        an empty query, k < 1, a vector of another dimension
+    ├── InvalidFilterError (ValueError)       a filter over metadata that means nothing
     ├── InvalidSettingError (ValueError)      a setting outside its legal values
     ├── MissingExtraError (ImportError)       the feature needs an optional dependency
     ├── SourceError                           a source of documents is missing, empty or unreadable
@@ -17,11 +18,16 @@
     │   ├── NotAnIndexError                   nothing there, or something else
     │   ├── IndexExistsError                  an index is already there
     │   ├── FormatVersionError                written by another version of the format
+    │   │   └── OutdatedError                 by an earlier one; a writer brings it up to date
     │   ├── WriterLockedError                 another process is writing
     │   ├── ReadOnlyIndexError                opened for reading only
     │   ├── AccessDeniedError                 the operating system refuses access
-    │   └── DiskFullError                     no room left; what was committed is intact
+    │   ├── DiskFullError                     no room left; what was committed is intact
+    │   ├── DeviceFailedError                 the device failed to read, write or flush
+    │   └── WriterStoppedError                no more writes after such a failure, until reopened
     ├── CorruptionError                       stored bytes are not what was written; names the file or row
+    ├── SnapshotError                         an archive of an index cannot be made or restored
+    ├── AliasError                            an alias cannot be set or removed
     ├── DocumentNotFoundError (KeyError)      no document has that id
     ├── EvaluationError                       a collection, run or measure cannot be evaluated
     └── TrainingError                         a training run cannot begin, or had to stop
@@ -65,6 +71,10 @@ class InvalidDocumentError(LsrError, ValueError):
 
 class InvalidQueryError(LsrError, ValueError):
     """A query or its parameters cannot be answered by anything."""
+
+
+class InvalidFilterError(LsrError, ValueError):
+    """A filter over documents' metadata is not of the language, or compares what cannot be compared."""
 
 
 class InvalidSettingError(LsrError, ValueError):
@@ -133,6 +143,10 @@ class FormatVersionError(IndexStateError):
     """The index was written by a version of the format that this version does not read."""
 
 
+class OutdatedError(FormatVersionError):
+    """A derived file has an earlier version of the format: whoever may write builds it anew from the store."""
+
+
 class WriterLockedError(IndexStateError):
     """Another process holds the writer's lock."""
 
@@ -147,6 +161,14 @@ class AccessDeniedError(IndexStateError):
 
 class DiskFullError(IndexStateError):
     """No room is left on the device; nothing that was committed is affected."""
+
+
+class DeviceFailedError(IndexStateError):
+    """The device failed to read, write or flush; whether the last commit is kept is known after reopening."""
+
+
+class WriterStoppedError(IndexStateError):
+    """A write or flush failed before: what the device holds is uncertain until the index is opened again."""
 
 
 class CorruptionError(LsrError):
@@ -164,6 +186,14 @@ class CorruptionError(LsrError):
         self.path = path
         self.detail = detail
         super().__init__(f"{path} is damaged: {detail}", remedy=remedy)
+
+
+class SnapshotError(LsrError):
+    """An archive of an index cannot be made, read or restored."""
+
+
+class AliasError(LsrError):
+    """An alias cannot be set, followed or removed."""
 
 
 class DocumentNotFoundError(LsrError, KeyError):

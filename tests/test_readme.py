@@ -25,11 +25,13 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_the_python_example(tmp_path: Path) -> None:
-    (code,) = blocks("python")
-    lines = run([sys.executable, "-W", "error", "-c", code], tmp_path).splitlines()
+def test_the_python_examples(tmp_path: Path) -> None:
+    """One after the other in one place: the later ones go on with the index of the first."""
+    first, *others = (run([sys.executable, "-W", "error", "-c", code], tmp_path) for code in blocks("python"))
+    lines = first.splitlines()
     assert lines[0].startswith("1 tern ")
     assert "'fly'" in lines[0]
+    assert others == [""]
 
 
 def shell_lines() -> list[str]:
@@ -42,6 +44,7 @@ def test_the_shell_examples(tmp_path: Path) -> None:
     texts = ["Birds find their way by the stars.", "Fish find their way by smell."]
     rows = [json.dumps({"_id": str(number), "title": "", "text": text}) for number, text in enumerate(texts)]
     (tmp_path / "docs.jsonl").write_text("\n".join(rows))
+    (tmp_path / "backups").mkdir()
     commands = shell_lines()
     assert len(commands) >= 4
     for line in commands:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lsr.cli import check, demo, eval, index, info, search, serve, train
+from lsr.cli import alias, check, delete, demo, eval, index, info, optimize, patch, search, serve, snapshot, train
 from lsr.cli.output import accept_any_text, fail, talk
 from lsr.errors import LsrError
 from lsr.index.compile import announce_with
@@ -27,9 +27,15 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
-for verb in (index, search, serve, eval, info, check, train, demo):
+for verb in (index, search, serve, eval, info, check, delete, patch, optimize, train, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says.
     app.command(verb.__name__.rpartition(".")[2], help=_help(verb.run.__doc__))(verb.run)
+
+for group in (snapshot, alias):
+    verbs = typer.Typer(no_args_is_help=True, help=_help(group.__doc__), rich_markup_mode="rich")
+    for name, run in group.VERBS.items():
+        verbs.command(name, help=_help(run.__doc__))(run)
+    app.add_typer(verbs, name=group.__name__.rpartition(".")[2])
 
 
 def _version(wanted: bool) -> None:

@@ -35,6 +35,7 @@ def run(
     facts.add_row("terms", f"{info.terms:,} distinct, {info.terms_per_document:.1f} a document")
     facts.add_row("postings", f"{info.postings:,}")
     facts.add_row("on disk", f"{decimal(info.segment_bytes)} of segments, {decimal(info.store_bytes)} of store")
+    facts.add_row("deleted", f"{info.deleted:,} still in segments, {100 * info.deleted_share:.1f} % of them")
     facts.add_row("generation", f"{info.generation} (format {info.format_version})")
     console = show()
     console.print(facts)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lsr.cli.filters import HELP, parse_filter
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -21,6 +23,11 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="List what each term adds; the list adds up to the score.")
     ] = False,
+    filter: Annotated[str | None, typer.Option("--filter", metavar="JSON", help=HELP)] = None,
+    recall: Annotated[
+        str | None,
+        typer.Option("--recall", metavar="PERCENT", help="Approximate: 95, 99 or 99.9 per cent of the true hits."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole documents.")] = False,
 ) -> None:
     """Search an index: the best documents, exactly, with the matched terms marked.
@@ -29,16 +36,20 @@ def run(
     """
     from lsr.cli.output import print_json, show
     from lsr.engine.index import Index
+    from lsr.index.options import EXACT, for_recall
 
+    wanted = parse_filter(filter)
+    options = EXACT if recall is None else for_recall(recall)
     with Index.open(directory) as index:
-        response = index.search(" ".join(query), k=k, explain=explain)
+        response = index.search(" ".join(query), k=k, explain=explain, filter=wanted, options=options)
         documents = len(index)
     if json:
         print_json(response.to_dict())
     elif response.hits:
         print_hits(show(), response)
     else:
-        why = "no document holds a word of the query" if documents else "the index is empty"
+        which = "no document" if wanted is None else "no document that the filter matches"
+        why = f"{which} holds a word of the query" if documents else "the index is empty"
         show().print(f"No hits: {why}.")
 
 

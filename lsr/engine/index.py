@@ -9,11 +9,12 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,18 +22,24 @@ from lsr.documents import Document
 from lsr.encoders.base import Encoder
 from lsr.encoders.registry import DEFAULT_ENCODER, load_encoder
 from lsr.encoders.terms import InMemoryTerms
+from lsr.engine.generations import Generations
 from lsr.engine.info import describe
+from lsr.engine.merger import Merger
 from lsr.engine.query import check_k, check_query, check_query_idf, float_weights, query_vectors, weigh
-from lsr.engine.results import AddReport, IndexInfo, QueryTerm, SearchResponse
+from lsr.engine.results import IndexInfo, QueryTerm, SearchResponse
 from lsr.engine.searching import query_terms, search_snapshot
+from lsr.engine.segments import SegmentPool
 from lsr.engine.snapshot import Snapshot
 from lsr.engine.writer import Writer
+from lsr.engine.writes import IndexWrites
 from lsr.errors import (
     DocumentNotFoundError,
     EncoderMismatchError,
     InvalidQueryError,
+    InvalidSettingError,
     ReadOnlyIndexError,
 )
+from lsr.index.options import EXACT, SearchOptions
 from lsr.store.creation import create_folder
 from lsr.store.lock import WriterLock
 from lsr.store.records import State
@@ -41,43 +48,62 @@ from lsr.store.store import Store
 from lsr.store.terms import StoredTerms
 from lsr.vectors import SparseVectors
 
+#: What a search does before its segments have been compared.
+VERIFY = ("wait", "background")
+
 #: A value of an encoder's setting.
 Setting = str | int | float | bool | None
 
 
-class Index:
+class Index(IndexWrites):
     """A directory of documents that can be searched.
 
-    `Index.create` makes one, `Index.open` opens it; both are context managers. Searching is thread-safe and sees one
-    committed generation, which only `refresh` (or a write of one's own) changes. Writing is for one thread at a time,
-    and for one process.
+    `Index.create` makes one, `Index.open` opens it; both are context managers. All methods may be called from any
+    thread. Searching sees one committed generation, which only `refresh` (or a write of one's own) changes. One process
+    writes at a time; what several of its threads write at the same time is committed together.
 
     Attributes
     ----------
     path : Path
+        As it was given; `folder` is where that led when the index was opened (see `lsr.engine.aliases`).
     encoder : Encoder
     query_idf : str
         Which idf table weights lexical queries: `model`, `collection` or `min`.
     """
 
-    def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None) -> None:
+    def __init__(self, path: Path, *, writable: bool, encoder: Encoder | None, verify: str = "wait") -> None:
+        if verify not in VERIFY:
+            raise InvalidSettingError(f"verify is {verify!r}", remedy=f"it is one of {', '.join(VERIFY)}")
         self.path = path
-        self._lock = WriterLock(path / LOCK_NAME) if writable else None
-        self._store: Store | None = None
-        self._snapshot: _Held | None = None
-        self._guard = threading.Lock()
-        self._writing = threading.Lock()
-        self._refreshing = threading.Lock()
+        self.folder = path.resolve()
+        self._lock = WriterLock(self.folder / LOCK_NAME) if writable else None
+        self._stores: list[Store] = []
+        self._writer: Writer | None = None
+        self._merger: Merger | None = None
+        self._generations: Generations | None = None
+        self._encoding = threading.Lock()
         try:
-            self._store = Store(path, write=writable)
-            settings = self._store.settings()
-            self._terms = StoredTerms(self._store)
+            reader, vocabulary = (self._connect(write=False) for _ in range(2))
+            store = self._connect(write=True) if writable else None
+            settings = reader.settings()
+            self._terms = StoredTerms(vocabulary, store)
             self.encoder = self._load_encoder(settings, encoder)
             self.query_idf = settings["query_idf"]
-            self._writer = Writer(path, self._store, self.encoder) if writable else None
+            pool = SegmentPool(self.folder)
+            mend = self._mend if writable else None
+            self._generations = Generations(self.folder, reader, pool, wait=verify == "wait", mend=mend)
+            self._generations.begin()
+            if store is not None:
+                self._writer = Writer(self.folder, store, self.encoder, self._terms, pool, self._committed)
+                self._merger = Merger(self.folder, self._writer)
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, *, write: bool) -> Store:
+        store = Store(self.folder, write=write)
+        self._stores.append(store)
+        return store
 
     # -- opening ----------------------------------------------------------------------------------------------------
 
@@ -127,8 +153,19 @@ class Index:
         return cls(folder, writable=True, encoder=None if chosen.needs_terms else chosen)
 
     @classmethod
-    def open(cls, path: str | PathLike[str], *, writable: bool = False, encoder: Encoder | None = None) -> Index:
-        """Open an index.
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        writable: bool = False,
+        encoder: Encoder | None = None,
+        verify: str = "wait",
+    ) -> Index:
+        """Open an index, in milliseconds whatever its size.
+
+        Headers and structure are checked at once, and every row when it is read. The checksums of the segments, and
+        the structure of the store, are compared at once where they are small, else in the background. Whoever opened
+        for writing builds damaged segments, and those of an earlier format, anew from the store (see `mended`).
 
         Parameters
         ----------
@@ -137,6 +174,9 @@ class Index:
             Take the writer's lock. Readers need none.
         encoder : Encoder, optional
             Use this one, which must have the index's fingerprint, instead of loading it by its name.
+        verify : str
+            `wait`: the first search waits until its segments are compared, so that nothing damaged is ever answered.
+            `background`: it does not; searches fail from the moment on that damage is found.
 
         Raises
         ------
@@ -144,7 +184,7 @@ class Index:
         """
         folder = Path(path)
         Store(folder, write=False).close()  # says what is wrong with the folder before a lock file is made in it
-        return cls(folder, writable=writable, encoder=encoder)
+        return cls(folder, writable=writable, encoder=encoder, verify=verify)
 
     def _load_encoder(self, settings: Mapping[str, str], given: Encoder | None) -> Encoder:
         name, fingerprint = settings["encoder"], settings["fingerprint"]
@@ -158,92 +198,36 @@ class Index:
             )
         return given
 
-    def close(self) -> None:
-        """Release files and lock. Searches that are under way end first."""
-        with self._guard:
-            held, self._snapshot = self._snapshot, None
-        if held is not None:
-            held.release()
-        if self._store is not None:
-            if self._lock is not None:
-                self._store.checkpoint()
-            self._store.close()
-            self._store = None
+    def close(self, *, finish_merging: bool = True) -> None:
+        """Release files and lock. Searches under way end first, and so do merges that are due, unless told not to."""
+        if self._merger is not None:
+            self._merger.close(finish=finish_merging)
+        if self._generations is not None:
+            self._generations.close()
+        if self._writer is not None:
+            self._writer.checkpoint()
+            self._writer = None
+        for store in self._stores:
+            store.close()
+        self._stores.clear()
         if self._lock is not None:
             self._lock.release()
 
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    # -- writing ----------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _write(self) -> Iterator[Writer]:
-        if self._writer is None:
-            raise ReadOnlyIndexError(f"{self.path} is open for reading", remedy="open it with writable=True")
-        with self._writing:
-            try:
-                yield self._writer
-            except BaseException:
-                self._terms.forget()
-                raise
-            finally:  # after an exception too: an interrupt may come right after the commit
-                self._drop_snapshot()
-
-    def add(self, documents: Iterable[Document], *, skip_unchanged: bool = False) -> AddReport:
-        """Add documents, or replace those of the same ids, in one transaction; durable on return.
-
-        Of several documents with one id the last counts. With `skip_unchanged`, documents that are there already,
-        equal in every field, are not encoded again.
-
-        Raises
-        ------
-        ReadOnlyIndexError, InvalidDocumentError, DiskFullError
-            Nothing is changed then.
-        """
-        with self._write() as writer:
-            return writer.add(list(documents), skip_unchanged=skip_unchanged)
-
-    def delete(self, ids: Iterable[str]) -> int:
-        """Take documents out, in one transaction; returns how many of the ids were there."""
-        with self._write() as writer:
-            return writer.delete(ids)
-
-    def optimize(self) -> None:
-        """Merge all segments to one, drop what is dead, and make scale and average length exact."""
-        with self._write() as writer:
-            writer.optimize()
-
-    def rebuild(self) -> None:
-        """Build every segment anew from the store."""
-        with self._write() as writer:
-            writer.rebuild()
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(finish_merging=kind is None)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The generation that this index sees, held open for the block."""
-        with self._guard:
-            if self._store is None:
-                raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
-            if self._snapshot is None:
-                self._snapshot = _Held(Snapshot(self.path))
-            held = self._snapshot
-            held.take()
-        try:
-            yield held.snapshot
-        finally:
-            held.release()
-
-    def _drop_snapshot(self) -> None:
-        with self._guard:
-            held, self._snapshot = self._snapshot, None
-        if held is not None:
-            held.release()
+        if self._generations is None:
+            raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
+        with self._generations.hold() as snapshot:
+            yield snapshot
 
     def refresh(self) -> bool:
         """See the newest generation; True where it is another than before.
@@ -251,18 +235,14 @@ class Index:
         Searches go on meanwhile with what they have; where the newest generation is damaged (`CorruptionError`), they
         keep it.
         """
-        with self._refreshing:
-            before = self.generation
-            with self._guard:
-                newest = before if self._store is None else self._store.state().generation
-            if newest == before:
-                return False
-            fresh = _Held(Snapshot(self.path))
-            with self._guard:
-                old, self._snapshot = self._snapshot, fresh
-        if old is not None:
-            old.release()
-        return True
+        if self._generations is None:
+            raise ReadOnlyIndexError(f"{self.path} is closed", remedy="open it again")
+        return self._generations.refresh()
+
+    @property
+    def moved(self) -> bool:
+        """True where `path` is an alias that leads elsewhere by now: opening it again opens another index."""
+        return self.path.resolve() != self.folder
 
     @property
     def generation(self) -> int:
@@ -294,8 +274,10 @@ class Index:
         fingerprint: str | None = None,
         k: int = 10,
         explain: bool = False,
+        filter: Mapping[str, Any] | None = None,
+        options: SearchOptions = EXACT,
     ) -> SearchResponse:
-        """The k best documents for a query, exactly.
+        """The k best documents for a query, exactly unless `options` say otherwise.
 
         Parameters
         ----------
@@ -308,11 +290,17 @@ class Index:
         k : int >= 1
         explain : bool
             Say what each term contributed to each hit.
+        filter : mapping, optional
+            Find only documents that it matches, see `lsr.store.filters`. Scores are those of a search without it.
+        options : SearchOptions
+            Strategy, threads and approximate modes. The response's `exact` is false where a better document than the
+            last hit may have been missed.
 
         Raises
         ------
         InvalidQueryError
             Neither or both of text and vector, an empty text, k < 1. Unknown words are no error: they find nothing.
+        InvalidFilterError
         EncoderMismatchError
             The vector comes from another encoder than the index's.
         CorruptionError
@@ -328,7 +316,9 @@ class Index:
         else:
             row = self._checked_vector(vector, fingerprint)
         with self.snapshot() as snapshot:
-            return search_snapshot(snapshot, self.encoder, self.query_idf, query, row, k, explain, started)
+            return search_snapshot(
+                snapshot, self.encoder, self.query_idf, query, row, k, explain, started, filter, options
+            )
 
     def _checked_vector(self, vector: SparseVectors, fingerprint: str | None) -> SparseVectors:
         if fingerprint != self.encoder.fingerprint:
@@ -343,7 +333,9 @@ class Index:
             raise InvalidQueryError(f"the query vector has {vector.dim} dimensions, the index {self.encoder.dim}")
         return vector
 
-    def search_batch(self, queries: Sequence[str], *, k: int = 10, threads: int = 1) -> list[list[tuple[str, float]]]:
+    def search_batch(
+        self, queries: Sequence[str], *, k: int = 10, threads: int = 1, options: SearchOptions = EXACT
+    ) -> list[list[tuple[str, float]]]:
         """Ids and scores of the k best documents for each query, best first; no document is fetched.
 
         The result does not depend on `threads`.
@@ -354,7 +346,7 @@ class Index:
 
             def one(number: int) -> list[tuple[str, float]]:
                 query = weigh(self.encoder, vectors[number], self.query_idf, snapshot)
-                top = snapshot.search(query.terms, query.integers, k)
+                top = snapshot.search(query.terms, query.integers, k, None, options)
                 scores = top.scores * (query.scale * snapshot.unit)
                 return list(zip(snapshot.ids(top.ordinals.tolist()), scores.tolist(), strict=True))
 
@@ -391,24 +383,4 @@ class Index:
     def info(self) -> IndexInfo:
         """Sizes, settings and segments of the generation that this index sees."""
         with self.snapshot() as snapshot:
-            return describe(self.path, snapshot, self.encoder, self.query_idf)
-
-
-class _Held:
-    """A snapshot that is closed when its last holder lets go; the index itself is the first holder."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._holders = 1
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        with self._lock:
-            self._holders += 1
-
-    def release(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            last = self._holders == 0
-        if last:
-            self.snapshot.close()
+            return describe(self.folder, snapshot, self.encoder, self.query_idf)

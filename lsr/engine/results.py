@@ -146,18 +146,30 @@ class IndexInfo:
     segment_bytes: int
     segments: tuple[SegmentInfo, ...]
 
+    @property
+    def deleted(self) -> int:
+        """Deleted documents whose postings are still in segments; merging drops them."""
+        return sum(segment.deleted for segment in self.segments)
+
+    @property
+    def deleted_share(self) -> float:
+        """Of all documents in the segments, from 0 to 1."""
+        held = sum(segment.documents for segment in self.segments)
+        return self.deleted / held if held else 0.0
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "deleted": self.deleted, "deleted_share": self.deleted_share}
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `Index.check` found. `problems` is empty for a sound index; each names the file or row."""
+    """What `check_index` found. `problems` is empty for a sound index; each names the file or row."""
 
     documents: int
     segments: int
     problems: tuple[str, ...]
     repaired: tuple[str, ...] = ()
+    generation: int = 0
 
     @property
     def sound(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from lsr.engine.query import WeightedQuery, weigh
 from lsr.engine.results import Hit, QueryTerm, SearchResponse, TermContribution
 from lsr.engine.snapshot import Snapshot
 from lsr.engine.snippets import best_snippet
+from lsr.index.options import EXACT, SearchOptions
 from lsr.vectors import SparseVectors
 
 
@@ -31,10 +34,13 @@ def search_snapshot(
     k: int,
     explain: bool,
     started: float,
+    filter: Mapping[str, Any] | None = None,
+    options: SearchOptions = EXACT,
 ) -> SearchResponse:
     """The answer to the query of one row; `started` is when its time began, of `time.perf_counter`."""
     query = weigh(encoder, row, query_idf, snapshot)
-    top = snapshot.search(query.terms, query.integers, k)
+    allowed = None if filter is None else snapshot.allowed(filter)
+    top = snapshot.search(query.terms, query.integers, k, allowed, options)
     ordinals, scores = top.ordinals.tolist(), top.scores.tolist()
     unit = query.scale * snapshot.unit
     weights = dict(zip(query.terms.tolist(), query.integers.tolist(), strict=True))
@@ -50,7 +56,7 @@ def search_snapshot(
         query=text,
         k=k,
         generation=snapshot.generation,
-        exact=True,
+        exact=top.exact,
         took_ms=(time.perf_counter() - started) * 1000,
         terms=query_terms(encoder, query),
         hits=tuple(hits),

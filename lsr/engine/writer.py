@@ -3,115 +3,161 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from lsr.documents import Document
 from lsr.encoders.base import Encoder
-from lsr.engine.merging import merge_plan
-from lsr.engine.results import AddReport
-from lsr.errors import InvalidDocumentError, LsrError
-from lsr.index.build import write_segment
+from lsr.engine.batch import Batch, Rows
+from lsr.engine.building import build_segment
+from lsr.engine.merging import Plan
+from lsr.engine.queue import CommitQueue, Request
+from lsr.engine.segments import SegmentPool
+from lsr.errors import CorruptionError, DeviceFailedError, DiskFullError, LsrError, OutdatedError, WriterStoppedError
 from lsr.index.files import sync_folder
 from lsr.index.layout import MAX_ORDINAL
 from lsr.index.quantize import impact_ceiling
-from lsr.index.segment import Segment
-from lsr.store.codec import checksum
 from lsr.store.durable import named_refusals
 from lsr.store.records import SegmentRow, State
 from lsr.store.schema import SEGMENT_FOLDER
 from lsr.store.store import Store
-from lsr.vectors import SparseVectors
+from lsr.store.terms import StoredTerms
+from lsr.store.witness import read_witness, require_committed, write_witness
+
+log = logging.getLogger("lsr.engine")
+
+Result = TypeVar("Result")
 
 #: A length-normalised index is computed anew when its average length has moved by more than this share.
 _DRIFT = 0.1
 
 
 class Writer:
-    """Changes an index. The caller holds the writer's lock and serialises calls.
+    """Changes an index. The caller holds the writer's lock; any of its threads may call.
 
-    Every method is one transaction: durable on return, without effect when it raises.
+    `run` is durable on return and without effect when it raises; calls of several threads that come while another
+    commits share the next transaction and the next segment. After a failure of the device nothing is written any more
+    (`WriterStoppedError`): only opening the index again tells what the device holds.
 
     Two things are the same in all segments of a generation, so that their scores can be compared: the *ceiling*, the
     weight that impact 255 stands for, and for BM25 the average length that its weights were computed with. Both follow
     the documents: the ceiling when a greater weight comes, the average when it has drifted. The segments are then built
     anew from the stored vectors. `optimize` makes both exact, so that an optimized index is a function of its live
     documents and their order alone.
+
+    Parameters
+    ----------
+    committed : callable
+        Told the number of each new generation, by the thread that committed it; must not write.
     """
 
-    def __init__(self, folder: Path, store: Store, encoder: Encoder) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        encoder: Encoder,
+        terms: StoredTerms,
+        pool: SegmentPool,
+        committed: Callable[[int], None],
+    ) -> None:
+        self._root = folder
         self._folder = folder / SEGMENT_FOLDER
         self._store = store
         self._encoder = encoder
+        self._terms = terms
+        self._pool = pool
+        self._committed = committed
+        self._queue = CommitQueue(self._commit)
+        self._failure: Exception | None = None
+        self._reorder = False
+        self._numbering = threading.Lock()
+        state = store.state()
+        require_committed(folder, store.witness(), read_witness(folder))
+        self._next_segment = state.next_segment
+        #: Number of the last generation that was committed, and how many segments it has.
+        self.generation = state.generation
+        self.count = len(store.segments())
         self._written: list[str] = []
+        #: Segments that were found damaged or outdated and were built anew, by the names that they had.
+        self.mended: list[str] = []
         self.sweep()
 
-    def add(self, documents: Sequence[Document], *, skip_unchanged: bool) -> AddReport:
-        """Add or replace; the last of several documents with one id counts.
+    def run(self, work: Callable[[Batch], Result]) -> Result:
+        """Change the index by `work`, with whatever other threads want at the same time."""
+        return self._queue.run(work)
 
-        With `skip_unchanged`, documents that are there already, equal in every field, are left alone.
+    @property
+    def stopped(self) -> bool:
+        """True after a failure of the device: nothing is written any more."""
+        return self._failure is not None
+
+    def unusable(self) -> set[str]:
+        """Names of live segments that are damaged, or of another version of the format: all of them are read."""
+        with self._queue.turn:
+            rows = self._store.segments()
+        found = set()
+        for row in rows:
+            try:
+                opened = self._pool.take(row)
+                try:
+                    opened.verify()
+                    opened.require_whole()
+                finally:
+                    self._pool.release(opened)
+            except (CorruptionError, OutdatedError):
+                found.add(row.name)
+        return found
+
+    def optimize(self, *, reorder: bool = False) -> None:
+        """Merge to one segment, without the dead, with exact calibration; does nothing where that is so already.
+
+        With `reorder`, also where documents are not in the order of `SegmentBuilder` yet.
+
+        Gives room that deleted rows have left back to the device where it is a quarter of the store and more.
         """
-        newest = {document.id: document for document in documents}
-        bodies = {id: _checked_body(document) for id, document in newest.items()}
-        known = self._store.find(list(newest))
-        if skip_unchanged:
-            for id, (_, stored) in known.items():
-                if stored == checksum(bodies[id]):
-                    del newest[id]
-        replaced = [known[id][0] for id in newest if id in known]
-        unchanged = len(bodies) - len(newest)
-        if not newest:
-            return AddReport(0, 0, unchanged, self._store.state().generation)
-        with self._commit() as (state, rows):
-            texts = [document.content for document in newest.values()]
-            encoded = self._encoder.encode_documents(texts)
-            state, rows = self._bury(state, rows, replaced)
-            self._count(texts, 1)
-            ordinals = self._store.insert({id: bodies[id] for id in newest}, encoded)
-            state = dataclasses.replace(state, documents=state.documents + len(newest))
-            if self._encoder.length_normalised:
-                length = float(encoded.weights.sum(dtype=np.float64))
-                state = dataclasses.replace(state, total_length=state.total_length + length)
-            elif encoded.nnz:
-                heaviest = max(state.max_weight, float(encoded.weights.max()))
-                state = dataclasses.replace(state, max_weight=heaviest)
-            if self._stale(state):
-                state, rows = self._rebuild(self._calibrated(state))
-            else:
-                state, row = self._build(state, int(ordinals[0]), int(ordinals[-1]))
-                state, rows = self._merge(state, [*rows, row] if row else rows)
-            self._put(state, rows)
-        return AddReport(len(newest), len(replaced), unchanged, self._store.state().generation)
-
-    def delete(self, ids: Iterable[str]) -> int:
-        """Take documents out; returns how many of the ids were there."""
-        ordinals = [ordinal for ordinal, _ in self._store.find(list(ids)).values()]
-        if not ordinals:
-            return 0
-        with self._commit() as (state, rows):
-            state, rows = self._bury(state, rows, ordinals)
-            state, rows = self._merge(state, rows)
-            self._put(state, rows)
-        return len(ordinals)
-
-    def optimize(self) -> None:
-        """Merge to one segment, without the dead, with exact calibration; does nothing where that is so already."""
-        state, rows = self._store.state(), self._store.segments()
-        exact = self._calibrated(self._measured(state))
-        if len(rows) <= 1 and all(row.dead is None for row in rows) and exact == state:
-            return
-        with self._commit():
-            state, rows = self._rebuild(exact)
-            self._put(state, rows)
+        with self._queue.turn:
+            self._require_working()
+            state, rows = self._store.state(), self._store.segments()
+            exact = self._calibrated(self._measured(state))
+            apart = len(rows) > 1 or any(row.dead is not None for row in rows)
+            if apart or exact != state or (reorder and not all(self._reordered(row) for row in rows)):
+                self._reorder = reorder
+                try:
+                    self._replace(exact)
+                finally:
+                    self._reorder = False
+            if self._store.free_share() > 0.25:
+                try:
+                    self._store.vacuum()
+                except DiskFullError as error:  # it needs room for a second store for a while
+                    log.warning("the store keeps its size: %s", error)
+                except DeviceFailedError as error:
+                    self._stop(error)
+                    raise
 
     def rebuild(self) -> None:
         """Build every segment anew from the store, whatever state the files are in."""
-        with self._commit() as (state, _):
-            state, rows = self._rebuild(self._calibrated(self._measured(state)))
-            self._put(state, rows)
+        with self._queue.turn:
+            self._replace(self._calibrated(self._measured(self._store.state())))
+
+    def mend(self, names: Iterable[str]) -> None:
+        """Build these segments anew from the store, those of them that are still live."""
+        wanted = frozenset(names)
+        self.run(lambda batch: batch.mend(wanted))
+
+    def checkpoint(self) -> None:
+        """See `Store.checkpoint`; a device that fails at it stops the writer."""
+        with self._queue.turn:
+            if self._failure is None:
+                try:
+                    self._store.checkpoint()
+                except DeviceFailedError as error:
+                    self._stop(error)
 
     def sweep(self) -> None:
         """Remove segment files that no commit names: leavings of a crash."""
@@ -121,90 +167,225 @@ class Writer:
                 if path.name not in live:
                     path.unlink()
 
+    # -- merging ----------------------------------------------------------------------------------------------------
+
+    def build_aside(self, plan: Plan, store: Store, wanted: Callable[[], bool]) -> SegmentRow | None:
+        """One segment of the live documents that the plan's rows hold, as the reader `store` sees them; not live yet.
+
+        None, too, where `wanted`, which is asked now and then, says no.
+        """
+        name = self._new_name()
+        try:
+            with named_refusals(self._folder):
+                batches = []
+                for batch in store.vectors(self._encoder.dim, plan.rows[0].first, plan.rows[-1].last):
+                    if not wanted():
+                        return None
+                    batches.append(batch)
+                return build_segment(self._folder / name, batches, self._encoder, plan.state)
+        except DeviceFailedError as error:
+            self._stop(error)
+            raise
+
+    def put_aside(self, name: str) -> None:
+        """Remove a file of `build_aside`, unless it is, or may be after reopening, part of the index."""
+        with self._queue.turn, suppress(OSError, LsrError):
+            if not self._store.uncertain and name not in {row.name for row in self._store.segments()}:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def exchange(self, plan: Plan, merged: SegmentRow | None) -> bool:
+        """Commit `merged` in place of the rows that it was built from; False where those are no longer live.
+
+        Documents that died meanwhile are dead in it too.
+        """
+        with self._queue.turn:
+            rows = self._store.segments()
+            names = [row.name for row in rows]
+            if plan.rows[0].name not in names:
+                return False
+            start = names.index(plan.rows[0].name)
+            stop = start + len(plan.rows)
+            if names[start:stop] != [row.name for row in plan.rows]:
+                return False
+            with self._transaction([merged.name] if merged else []):
+                state = self._store.state()
+                kept = [self._with_later_dead(plan.rows, rows[start:stop], merged)] if merged else []
+                kept = [row for row in kept if row.living]
+                self._put(state, [*rows[:start], *kept, *rows[stop:]])
+        return True
+
+    def _with_later_dead(
+        self, before: Sequence[SegmentRow], now: Sequence[SegmentRow], merged: SegmentRow
+    ) -> SegmentRow:
+        """`merged`, built from `before`, with those documents dead that have died until `now`."""
+        for old, new in zip(before, now, strict=True):
+            if old.dead == new.dead:
+                continue
+            was = np.ones(old.documents, np.uint8) if (alive := old.alive()) is None else alive
+            still = new.alive()
+            assert still is not None
+            opened, target = self._pool.take(new), self._pool.take(merged)
+            try:
+                opened.verify()
+                ordinals = opened.segment.ordinals.astype(np.int64) + opened.segment.ordinal_base
+                places = target.segment.places(np.sort(ordinals[(was == 1) & (still == 0)]))
+            finally:
+                self._pool.release(opened)
+                self._pool.release(target)
+            (old_terms, old_counts), (terms, counts) = old.dead_counts(), new.dead_counts()
+            more = counts.astype(np.int64)
+            more[np.searchsorted(terms, old_terms)] -= old_counts
+            merged = merged.bury(places, np.repeat(terms, more))
+        return merged
+
     # -- the transaction ------------------------------------------------------------------------------------------
 
+    def _commit(self, group: list[Request]) -> None:
+        """What a `CommitQueue` asks of its callable."""
+        batch = None
+        try:
+            with self._transaction():
+                batch = Batch(self._store, self._encoder, self._pool)
+                for request in group:
+                    self._try(batch, request, alone=len(group) == 1)
+                if not batch.changes.changed:
+                    raise _NothingToDo
+                self._seal(batch)
+        except _NothingToDo:
+            pass
+        except BaseException:
+            committed = batch is not None and batch.changes.changed and self._is_committed(batch.generation)
+            for request in group:
+                if committed and request.error is None:
+                    request.done = True
+            raise
+        for request in group:
+            request.done = True
+
+    def _is_committed(self, generation: int) -> bool:
+        with suppress(LsrError):
+            return self._failure is None and self._store.state().generation >= generation
+        return False
+
+    def _try(self, batch: Batch, request: Request, alone: bool) -> None:
+        """Do one request of a group; where it fails, the others go on without it."""
+        if alone:
+            request.result = request.work(batch)
+            return
+        before = batch.changes
+        try:
+            with self._store.savepoint():
+                request.result = request.work(batch)
+        except Exception as error:
+            if not self._store.in_transaction or isinstance(error, DeviceFailedError):
+                raise
+            batch.changes = before
+            self._terms.forget()  # those of the others are looked up again
+            request.error = error
+
+    def _seal(self, batch: Batch) -> None:
+        """Turn the changes into segments and rows: the last act before the commit."""
+        changes = batch.changes
+        state, rows = changes.state, list(changes.rows)
+        if changes.counts is not None:
+            self._store.put_frequencies(changes.counts)
+        if self._stale(state):
+            self._seal_anew(self._calibrated(state))
+            return
+        for row in changes.rows:
+            if row.name in changes.broken:
+                built = self._build(state, row.first, row.last)
+                rows[rows.index(row) : rows.index(row) + 1] = built
+                self.mended.append(row.name)
+                log.warning("segment %s was damaged or outdated: built anew from the store", row.name)
+        if changes.fresh:
+            rows += self._write(state, changes.fresh)
+        self._put(state, [row for row in rows if row.living])
+
+    def _seal_anew(self, state: State) -> None:
+        self._put(state, self._build(state, 0, MAX_ORDINAL))
+
+    def _replace(self, state: State) -> None:
+        with self._transaction():
+            self._seal_anew(state)
+
     @contextmanager
-    def _commit(self) -> Iterator[tuple[State, list[SegmentRow]]]:
+    def _transaction(self, written: Sequence[str] = ()) -> Iterator[None]:
         """A transaction over store and segment files: what the block writes is kept with the commit or removed."""
-        self._written = []
-        before = self._store.segments()
+        self._require_working()
+        self._written = list(written)
+        before, generation = self._store.segments(), self._store.state().generation
         try:
             with named_refusals(self._folder), self._store.transaction():
-                yield self._store.state(), before
+                yield
+        except DeviceFailedError as error:
+            self._stop(error)
+            raise
         finally:
             # An exception does not tell that nothing was committed: Ctrl-C may come right after. The store does.
-            with suppress(OSError, LsrError):  # what cannot be removed now is swept at the next opening
-                live = {row.name for row in self._store.segments()}
-                for name in {*self._written, *(row.name for row in before)} - live:
-                    (self._folder / name).unlink(missing_ok=True)
+            with suppress(OSError, LsrError):
+                self._clear_up(before, generation)
+
+    def _clear_up(self, before: Sequence[SegmentRow], generation: int) -> None:
+        """After a transaction, however it ended: remove files that are not part of the index, and tell of a commit."""
+        if self._store.uncertain:
+            return  # the commit may come back after reopening, and would miss its files; that opening sweeps
+        self.generation = now = self._store.state().generation
+        if now > generation:
+            self._terms.keep()
+            write_witness(self._root, self._store.witness())
+        else:
+            self._terms.forget()
+        live = {row.name for row in self._store.segments()}
+        self.count = len(live)
+        for name in {*self._written, *(row.name for row in before)} - live:
+            with suppress(OSError):  # what cannot be removed now is swept at the next opening
+                (self._folder / name).unlink(missing_ok=True)
+        if now > generation:
+            self._committed(now)
 
     def _put(self, state: State, rows: list[SegmentRow]) -> None:
-        """The last act of a transaction: all files are on the device before the commit names them."""
+        """All files are on the device before the commit names them."""
         if self._written:
             sync_folder(self._folder)
         self._store.put_segments(rows)
-        self._store.put_state(dataclasses.replace(state, generation=state.generation + 1))
+        with self._numbering:
+            state = dataclasses.replace(state, generation=state.generation + 1, next_segment=self._next_segment)
+        self._store.put_state(state)
+
+    def _require_working(self) -> None:
+        if self._failure is not None:
+            raise WriterStoppedError(
+                f"{self._root} takes no more writes: {self._failure}", remedy="close it and open it again"
+            ) from self._failure
+
+    def _stop(self, error: Exception) -> None:
+        log.error("no more writes to %s until it is opened again: %s", self._root, error)
+        self._failure = self._failure or error
 
     # -- segments ---------------------------------------------------------------------------------------------------
 
-    def _build(self, state: State, first: int, last: int) -> tuple[State, SegmentRow | None]:
-        """One segment of the live documents from ordinal `first` to `last`; None where there is none."""
-        batches = list(self._store.vectors(self._encoder.dim, first, last))
-        if not batches:
-            return state, None
-        ordinals = np.concatenate([numbers for numbers, _ in batches])
-        vectors = SparseVectors.concat([batch for _, batch in batches])
-        weights = self._encoder.impacts(vectors, state.average_length)
-        name = f"{state.next_segment:08d}.seg"
+    def _new_name(self) -> str:
+        with self._numbering:
+            self._next_segment += 1
+            return f"{self._next_segment - 1:08d}.seg"
+
+    def _build(self, state: State, first: int, last: int) -> list[SegmentRow]:
+        """One segment of the live documents from ordinal `first` to `last`; none where there are none."""
+        return self._write(state, self._store.vectors(self._encoder.dim, first, last))
+
+    def _write(self, state: State, batches: Iterable[Rows]) -> list[SegmentRow]:
+        name = self._new_name()
         self._written.append(name)
-        ceiling = state.ceiling or 1.0  # documents without any term at all leave no scale to take
-        file = write_segment(self._folder / name, weights, ordinals, ceiling)
-        state = dataclasses.replace(state, next_segment=state.next_segment + 1)
-        row = SegmentRow(name, int(ordinals[0]), int(ordinals[-1]), len(ordinals), weights.nnz, file)
-        return state, row
+        row = build_segment(self._folder / name, batches, self._encoder, state, reorder=self._reorder)
+        return [row] if row else []
 
-    def _rebuild(self, state: State) -> tuple[State, list[SegmentRow]]:
-        state, row = self._build(state, 0, MAX_ORDINAL)
-        return state, [row] if row else []
-
-    def _merge(self, state: State, rows: list[SegmentRow]) -> tuple[State, list[SegmentRow]]:
-        """Drop and join segments as the policy says."""
-        while plan := merge_plan([row.living for row in rows], [row.documents for row in rows]):
-            start, stop = plan
-            state, merged = self._build(state, rows[start].first, rows[stop - 1].last)
-            rows = [*rows[:start], *([merged] if merged else []), *rows[stop:]]
-        return state, rows
-
-    def _bury(self, state: State, rows: list[SegmentRow], ordinals: list[int]) -> tuple[State, list[SegmentRow]]:
-        """Take documents out of the store and mark them dead in their segments."""
-        if not ordinals:
-            return state, rows
-        gone = np.sort(np.array(ordinals, np.int64))
-        vectors = self._store.vectors_at(gone.tolist(), self._encoder.dim)
-        result = []
-        for row in rows:
-            low, high = np.searchsorted(gone, [row.first, row.last + 1])
-            if low < high:
-                segment = Segment(self._folder / row.name, expected=row.file)
-                places = segment.places(gone[low:high])
-                segment.close()
-                row = row.bury(places, vectors[low:high].terms)
-            result.append(row)
-        if self._encoder.expands:
-            self._count([document.content for document in self._store.documents(gone.tolist())], -1)
-        self._store.remove(gone.tolist())
-        state = dataclasses.replace(state, documents=state.documents - len(gone))
-        if self._encoder.length_normalised:
-            length = float(vectors.weights.sum(dtype=np.float64))
-            state = dataclasses.replace(state, total_length=state.total_length - length)
-        return state, result
-
-    def _count(self, texts: Sequence[str], sign: int) -> None:
-        """Add texts to the document frequencies of queries' words, or take them out."""
-        if self._encoder.expands:
-            dim = self._encoder.dim
-            present = np.bincount(self._encoder.query_counts(texts).terms, minlength=dim)
-            self._store.put_frequencies(self._store.frequencies(dim) + sign * present)
+    def _reordered(self, row: SegmentRow) -> bool:
+        opened = self._pool.take(row)
+        try:
+            return opened.segment.reordered
+        finally:
+            self._pool.release(opened)
 
     # -- calibration ------------------------------------------------------------------------------------------------
 
@@ -232,15 +413,5 @@ class Writer:
         return dataclasses.replace(state, ceiling=ceiling)
 
 
-def _checked_body(document: Document) -> bytes:
-    """The document's JSON, or `InvalidDocumentError`."""
-    if not isinstance(document.id, str) or not document.id:
-        raise InvalidDocumentError(f"a document's id is {document.id!r}, it must be a text that is not empty")
-    if not (isinstance(document.text, str) and isinstance(document.title, str)):
-        raise InvalidDocumentError(f"document {document.id!r}: title and text must be texts")
-    if not document.content.strip():
-        raise InvalidDocumentError(f"document {document.id!r} has neither title nor text")
-    try:
-        return document.to_json().encode()
-    except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
-        raise InvalidDocumentError(f"document {document.id!r} cannot be stored as JSON: {error}") from None
+class _NothingToDo(Exception):
+    """Ends a transaction that has nothing to commit."""

@@ -5,20 +5,21 @@ Knows how to write such a file durably and how to open it safely; knows nothing 
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from lsr.errors import CorruptionError, FormatVersionError
+from lsr.errors import CorruptionError, FormatVersionError, OutdatedError
 
 #: The carriage return and line feed show a transfer that took the file for text.
 MAGIC = b"LSRSEG\r\n"
@@ -30,6 +31,8 @@ CHUNK = 1 << 16
 
 _PREFIX = struct.Struct("<8sIIQ")  # magic, version, header bytes, file bytes
 _DIGEST = struct.Struct("<Q")
+#: Chunks that are compared between two questions whether to stop: 16 MiB.
+_PORTION = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def write_arrays(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDAr
             file.seek(0)
             file.write(head + _DIGEST.pack(checksum))
             file.flush()
-            os.fsync(file.fileno())
+            flush_to_device(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -137,11 +140,21 @@ def _header(facts: Mapping[str, Any], sections: Mapping[str, Any], body_bytes: i
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
 
 
+def flush_to_device(handle: int) -> None:
+    """fsync. Where it fails, for whatever reason, it is EIO: the system may have dropped what it could not write, and
+    a second attempt would succeed without having written it.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise OSError(errno.EIO, f"flushing failed: {error.strerror}") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's own entries to the device: what was created or renamed in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        flush_to_device(handle)
     finally:
         os.close(handle)
 
@@ -155,14 +168,18 @@ class ArrayFile:
     expected : FileSummary, optional
         What the commit says of the file; anything else there is refused.
     verify : bool
-        Read the whole file and compare every checksum. The header is always checked.
+        Read the whole file and compare every checksum, now. The header, which says where everything lies, is always
+        checked; the rest can be compared later by `verify`.
+
+    The file stays open: one that is cut short under its mapping is refused by `require_whole`, before the operating
+    system would end the process that reads beyond its end.
 
     Raises
     ------
     CorruptionError
         The file is missing, of another length, or its bytes are not those that were written.
     FormatVersionError
-        Written by another version of the format.
+        Written by another version of the format; `OutdatedError` where by an earlier one.
     """
 
     facts: dict[str, Any]
@@ -170,16 +187,22 @@ class ArrayFile:
 
     def __init__(self, path: Path, *, expected: FileSummary | None = None, verify: bool = True) -> None:
         self.path = path
+        self.verified = False
+        self._size = -1
         try:
-            with open(path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size < _PREFIX.size + _DIGEST.size:
-                    raise self._damaged(f"it has {size} bytes, too few for a header")
-                self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise self._damaged("it is missing") from None
         try:
-            self._read_header(size, expected)
+            size = os.fstat(self._handle).st_size
+            if size < _PREFIX.size + _DIGEST.size:
+                raise self._damaged(f"it has {size} bytes, too few for a header")
+            self._map = mmap.mmap(self._handle, size, access=mmap.ACCESS_READ)
+            self._size = size
+            try:
+                self._read_header(size, expected)
+            except (KeyError, TypeError, ValueError) as error:  # its checksum is right: it was written so
+                raise self._damaged(f"its header cannot be understood: {error!r}") from error
             if verify:
                 self.verify()
         except BaseException:
@@ -193,6 +216,11 @@ class ArrayFile:
         magic, version, body_start, total = _PREFIX.unpack_from(self._map)
         if magic != MAGIC:
             raise self._damaged(f"it starts with {magic!r}, not with {MAGIC!r}")
+        if version < VERSION:
+            raise OutdatedError(
+                f"{self.path} has segment format {version}, this version of lsr reads {VERSION}",
+                remedy="bring the index up to date: `lsr check DIR --repair` builds its segments anew from the store",
+            )
         if version != VERSION:
             raise FormatVersionError(
                 f"{self.path} has segment format {version}, this version of lsr reads {VERSION}",
@@ -212,7 +240,8 @@ class ArrayFile:
         self._body = slice(body_start, body_start + record["body_bytes"])
         self._table = body_start + _round_up(record["body_bytes"])
         self._table_digest: str = record["table"]
-        self._chunk: int = record["chunk"]
+        if record["chunk"] != CHUNK:
+            raise self._damaged(f"its checksums are of {record['chunk']} bytes each, not of {CHUNK}")
         self.facts = record["facts"]
         self.arrays = {}
         for name, section in record["sections"].items():
@@ -225,23 +254,49 @@ class ArrayFile:
             )
             self.arrays[name] = flat.reshape(shape)
 
-    def verify(self) -> None:
-        """Compare every checksum; `CorruptionError` names the first chunk that differs."""
+    def require_whole(self) -> None:
+        """Raise `CorruptionError` where the file has another length than when it was opened: it was cut, or grew."""
+        if (size := os.fstat(self._handle).st_size) != self._size:
+            raise self._damaged(f"it has {size} bytes, when it was opened it had {self._size}")
+
+    def reopen(self) -> IO[bytes]:
+        """The file as bytes, also where it has lost its name; the position is shared by all handles of one opening."""
+        file = os.fdopen(os.dup(self._handle), "rb")
+        file.seek(0)
+        return file
+
+    def verify(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Compare every checksum; `CorruptionError` names the first chunk that differs.
+
+        `stop` is asked now and then; where it says so the rest is left, and `verified` stays false.
+        """
+        self.require_whole()
         table = self._map[self._table :]
         if xxhash.xxh3_64_hexdigest(table) != self._table_digest:
             raise self._damaged("the checksum of its checksum table does not match")
-        with memoryview(self._map) as view, view[self._body] as body:
-            found = _chunk_digests(body)
         stored = np.frombuffer(table, "<u8")
-        if len(found) != len(stored):
-            raise self._damaged(f"it has {len(stored)} checksums for {len(found)} chunks")
-        if (wrong := np.flatnonzero(found != stored)).size:
-            start = self._body.start + int(wrong[0]) * self._chunk
-            raise self._damaged(f"the checksum of bytes {start} to {start + self._chunk} does not match")
+        chunks = -(-(self._body.stop - self._body.start) // CHUNK)
+        if chunks != len(stored):
+            raise self._damaged(f"it has {len(stored)} checksums for {chunks} chunks")
+        with memoryview(self._map) as view, view[self._body] as body:
+            for first in range(0, chunks, _PORTION):
+                if stop():
+                    return
+                found = _chunk_digests(body[first * CHUNK : (first + _PORTION) * CHUNK])
+                if (wrong := np.flatnonzero(found != stored[first : first + len(found)])).size:
+                    start = self._body.start + (first + int(wrong[0])) * CHUNK
+                    raise self._damaged(f"the checksum of bytes {start} to {start + CHUNK} does not match")
+        self.verified = True
 
     def close(self) -> None:
         """Drop the mapping as soon as nobody holds an array of it."""
         self.arrays = {}
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        if self._size < 0:
+            return
+        self._size = -1
         try:
             self._map.close()
         except BufferError:

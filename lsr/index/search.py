@@ -10,97 +10,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.errors import InvalidQueryError, InvalidSettingError
+from lsr.errors import InvalidQueryError
 from lsr.index.compile import kernels_loaded, load_kernels
 from lsr.index.layout import (
-    AUTO,
     BLOCK,
     BUCKETS,
     GROUP,
     KTH,
     MAX_ORDINAL,
     MAX_SCORE,
-    PRUNE,
     ROW,
-    SCAN,
     SUPERBLOCK,
 )
+from lsr.index.options import EXACT, STRATEGIES, SearchOptions
 from lsr.index.plain import scan_plainly
 from lsr.index.quantize import MAX_IMPACT
 from lsr.index.segment import Segment
 
 _NOTHING = np.zeros(0, np.uint8)
-_STRATEGIES = {"scan": SCAN, "prune": PRUNE, "auto": AUTO}
 
 #: Query weights above this do not fit the 16-bit products that bounds are made of; such queries are scanned.
 _MAX_PRUNED_WEIGHT = 255
 
 #: Bounds are shifted by at most so many bits.
 _MAX_SHIFT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """How a search goes about it. With the defaults, and with every strategy and number of threads, results are exact.
-
-    strategy : `auto`, `scan` or `prune`
-        `scan` scores every posting of the query; `prune` bounds blocks of 64 documents and scores those that may hold a
-        hit; `auto` chooses for each superblock of 65,536 documents by estimated cost.
-    threads : int >= 1
-        Threads that share the superblocks of one query. One is best where many queries run side by side.
-    overestimate : float of 1 or more
-        Approximate where above 1: a block is passed over unless its bound exceeds the threshold that many times (the
-        inverse of Block-Max Pruning's α, superblock pruning's η).
-    overestimate_superblocks : float of 1 or more
-        The same for superblocks (the inverse of superblock pruning's μ).
-    query_terms : float above 0, at most 1
-        Approximate where below 1: candidates are found by this share of the query's terms, the heaviest (β), and
-        then scored by all.
-    candidates : float of 1 or more
-        With `query_terms` below 1: so many times k candidates are scored by all terms.
-    max_postings : int of 1 or more, or None
-        Approximate where it is reached: superblocks, those with the best bounds first, are searched until so many
-        postings have been scored.
-    """
-
-    strategy: str = "auto"
-    threads: int = 1
-    overestimate: float = 1.0
-    overestimate_superblocks: float = 1.0
-    query_terms: float = 1.0
-    candidates: float = 4.0
-    max_postings: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.strategy not in _STRATEGIES:
-            raise InvalidSettingError(f"strategy is {self.strategy!r}", remedy=f"it is one of {', '.join(_STRATEGIES)}")
-        whole = [("threads", self.threads)]
-        if self.max_postings is not None:
-            whole.append(("max_postings", self.max_postings))
-        for name, value in whole:
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InvalidSettingError(f"{name} is {value!r}, it must be a whole number of 1 or more")
-        for name, number, least, most in (
-            ("overestimate", self.overestimate, 1, 1000),
-            ("overestimate_superblocks", self.overestimate_superblocks, 1, 1000),
-            ("query_terms", self.query_terms, 0.001, 1),
-            ("candidates", self.candidates, 1, 1000),
-        ):
-            if not (isinstance(number, int | float) and least <= number <= most):
-                raise InvalidSettingError(f"{name} is {number!r}, it must be within {least} and {most}")
-
-    @property
-    def approximate(self) -> bool:
-        """Whether a better document than the last hit may be missed."""
-        return (
-            self.overestimate > 1
-            or self.overestimate_superblocks > 1
-            or self.query_terms < 1
-            or self.max_postings is not None
-        )
-
-
-EXACT = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +281,7 @@ class _SegmentSearch:
                 self._allowed,
                 segment.stored_ordinals,
                 segment.ordinal_base,
-                _STRATEGIES[options.strategy],
+                STRATEGIES[options.strategy],
                 floor,
                 round(options.overestimate_superblocks * 1024),
                 round(options.overestimate * 1024),

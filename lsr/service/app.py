@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from lsr.errors import InvalidSettingError, LsrError
+from lsr.index.options import EXACT, for_recall
 from lsr.service import models
 from lsr.service.errors import Problem, encode, from_lsr_error, install_handlers
 from lsr.service.middleware import Edge
@@ -82,6 +83,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         workers.close()
+        for one in served.values():
+            one.close()
 
     app = FastAPI(
         title="lsr",
@@ -203,7 +206,13 @@ def _add_search(app: FastAPI, served: Mapping[str, ServedIndex], workers: Worker
                 row = {int(term): weight for term, weight in wanted.vector.items()}
                 vector = SparseVectors.from_dicts([row], index.encoder.dim)
             answer = index.search(
-                wanted.query, vector=vector, fingerprint=wanted.fingerprint, k=wanted.k, explain=wanted.explain
+                wanted.query,
+                vector=vector,
+                fingerprint=wanted.fingerprint,
+                k=wanted.k,
+                explain=wanted.explain,
+                filter=wanted.filter,
+                options=EXACT if wanted.recall is None else for_recall(wanted.recall),
             )
         except LsrError as error:
             raise from_lsr_error(error, field=field) from error

@@ -22,6 +22,7 @@ from lsr.errors import (
     DocumentNotFoundError,
     EncoderMismatchError,
     IndexStateError,
+    InvalidFilterError,
     InvalidQueryError,
     InvalidVectorsError,
     LsrError,
@@ -95,6 +96,8 @@ def from_lsr_error(error: LsrError, *, field: str | None = None) -> Problem:
             return Problem(409, "encoder_mismatch", message, "fingerprint")
         case InvalidQueryError():
             return Problem(422, "invalid_query", message, field)
+        case InvalidFilterError():
+            return Problem(422, "invalid_filter", message, "filter")
         case InvalidVectorsError():
             return Problem(422, "invalid_vector", message, "vector")
         case CorruptionError():

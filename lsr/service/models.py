@@ -7,7 +7,7 @@ answers against them, strictly, so that neither side drifts.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -97,6 +97,12 @@ class SearchRequest(Strict):
     """How many hits at most."""
     explain: bool = False
     """Whether each hit lists what each term of the query adds to its score."""
+    filter: dict[str, JsonValue] | None = None
+    """Find only documents whose metadata it matches, for example `{"year": {"$gte": 2000}, "place": "Oslo"}`: fields
+    (dots lead into objects) with a value or `$eq $ne $in $nin $gt $gte $lt $lte $exists`, and `$and $or $not`."""
+    recall: Literal["95", "99", "99.9"] | None = None
+    """Approximate, and faster where the index is large: the recommended settings for so many per cent of the true hits,
+    in the mean. The response's `exact` is false then."""
 
 
 class TermContribution(Strict):
@@ -195,6 +201,10 @@ class IndexInfo(Strict):
     store_bytes: int
     segment_bytes: int
     segments: list[SegmentInfo]
+    deleted: int
+    """Deleted documents whose postings are still in segments; merging drops them."""
+    deleted_share: float
+    """Of all documents in the segments, from 0 to 1."""
 
 
 class IndexSummary(Strict):

@@ -81,8 +81,7 @@ class SegmentRow:
     @property
     def deleted(self) -> int:
         """How many of its documents are dead."""
-        alive = self.alive()
-        return 0 if alive is None else self.documents - int(alive.sum())
+        return 0 if self.dead is None else int.from_bytes(self.dead, "little").bit_count()
 
     @property
     def living(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lsr.errors import AccessDeniedError, CorruptionError, FormatVersionError, NotAnIndexError
 from lsr.store.codec import text_checksum
-from lsr.store.durable import disk_full
+from lsr.store.durable import device_failed, disk_full
 from lsr.store.records import State
 
 FILE_NAME = "store.sqlite"
@@ -20,6 +20,9 @@ LOCK_NAME = "writer.lock"
 APPLICATION_ID = 0x4C535231
 #: Version of the tables below and of what their values mean.
 FORMAT_VERSION = 1
+
+#: Name of the setting that is the checksum of the others; indexes made before it was kept have none.
+SEAL = "checksum"
 
 SCHEMA = """
 -- What never changes after creation: encoder, its settings and fingerprint, the query-idf setting, the index's own id.
@@ -84,6 +87,8 @@ def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
             _check_version(connection, path)
             if write:
                 connection.execute("PRAGMA synchronous = FULL")
+                # The writer moves the log into the file between commits (`Store.checkpoint`), not within them.
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
         except BaseException:
             connection.close()
             raise
@@ -102,7 +107,8 @@ def create(folder: Path, settings: Mapping[str, str], state: State) -> None:
             connection.execute("PRAGMA synchronous = FULL")
             marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};"
             connection.executescript(f"BEGIN; {marks} {SCHEMA}")
-            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+            sealed = {**settings, SEAL: settings_seal(settings)}
+            connection.executemany("INSERT INTO settings VALUES (?, ?)", sealed.items())
             value = state.to_json()
             connection.execute("INSERT INTO state VALUES (1, ?, ?)", (value, text_checksum(value)))
             connection.execute("COMMIT")
@@ -110,6 +116,12 @@ def create(folder: Path, settings: Mapping[str, str], state: State) -> None:
             connection.close()
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from error
+
+
+def settings_seal(settings: Mapping[str, str]) -> str:
+    """The checksum of all settings, which is kept among them."""
+    fields = [part for name, value in sorted(settings.items()) if name != SEAL for part in (name, value)]
+    return str(text_checksum(*fields))
 
 
 def _require(folder: Path, path: Path) -> None:
@@ -153,6 +165,8 @@ def explain(error: sqlite3.Error, path: Path) -> Exception:
         return CorruptionError(path, f"SQLite reports: {error}", remedy="restore it from a copy, or index again")
     if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and _no_room(path)):
         return disk_full(path)
+    if name.startswith("SQLITE_IOERR"):
+        return device_failed(path, f"SQLite reports {name}")
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_CANTOPEN")):
         return AccessDeniedError(f"{path} may not be opened: {error}", remedy="check its owner and permissions")
     return error

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lsr.documents import Document
-from lsr.errors import CorruptionError, InvalidSettingError, LsrError
+from lsr.errors import CorruptionError, DeviceFailedError, InvalidSettingError, LsrError
 from lsr.index.files import FileSummary
 from lsr.index.layout import MAX_ORDINAL
 from lsr.store.codec import checksum, decode_vectors, encode_vectors, matches, text_checksum
 from lsr.store.records import SegmentRow, State
-from lsr.store.schema import FILE_NAME, connect, explain
+from lsr.store.schema import FILE_NAME, SEAL, connect, explain, settings_seal
+from lsr.store.witness import Witness
 from lsr.vectors import SparseVectors
 
 #: Rows that are read at a time where all are.
@@ -37,6 +38,8 @@ class Store:
 
     def __init__(self, folder: Path, *, write: bool) -> None:
         self.path = folder / FILE_NAME
+        #: True once a commit has failed in a way that leaves open whether it is on the device.
+        self.uncertain = False
         self._db = connect(folder, write=write)
 
     def close(self) -> None:
@@ -46,16 +49,44 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: durable when the block ends well, undone when it raises."""
+        """All or nothing: durable when the block ends well, undone when it raises.
+
+        One exception: where the device fails while it commits, the transaction may come back after reopening, since
+        its last record may have been written though not flushed. `uncertain` is true from then on.
+        """
         with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                try:
+                    self._db.execute("COMMIT")
+                except sqlite3.Error as error:
+                    # A full disk stops before the last record; anything else may stop after it.
+                    self.uncertain |= getattr(error, "sqlite_errorname", "") not in ("SQLITE_FULL", "SQLITE_BUSY")
+                    raise
             except BaseException:
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # a device that fails may fail at this too: nothing is committed
+                        self._db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Within a transaction: the block's changes are undone where it raises, those before it stay."""
+        with self._explained():
+            self._db.execute("SAVEPOINT part")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # some failures of SQLite end the whole transaction
+                    self._db.execute("ROLLBACK TO part")
+                    self._db.execute("RELEASE part")
+                raise
+            self._db.execute("RELEASE part")
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
 
     def begin_snapshot(self) -> None:
         """From here on this connection sees the newest commit and no later one, until `end_snapshot`."""
@@ -80,7 +111,14 @@ class Store:
     def settings(self) -> dict[str, str]:
         """What was fixed when the index was made."""
         with self._explained():
-            return dict(self._db.execute("SELECT name, value FROM settings"))
+            settings: dict[str, str] = dict(self._db.execute("SELECT name, value FROM settings"))
+        if SEAL in settings and settings.pop(SEAL) != settings_seal(settings):
+            raise self._damaged("the checksum of its settings does not match")
+        return settings
+
+    def witness(self) -> Witness:
+        """The generation that this connection sees, and the id of the index."""
+        return Witness(self.state().generation, self.settings().get("index_id", ""))
 
     def state(self) -> State:
         """The generation that this connection sees."""
@@ -166,6 +204,17 @@ class Store:
         )
         return ordinals
 
+    def put_bodies(self, bodies: Mapping[int, bytes]) -> None:
+        """Other JSON for documents that are there, by ordinal; their ids and vectors stay."""
+        self._db.executemany(
+            "UPDATE documents SET body = ?, checksum = ? WHERE ordinal = ?",
+            [(body, checksum(body), ordinal) for ordinal, body in bodies.items()],
+        )
+
+    def matching(self, wanted: Callable[[Document], bool]) -> NDArray[np.int64]:
+        """int64 ndarray, ascending: ordinals of the documents for which `wanted` is true; every document is read."""
+        return np.array([ordinal for ordinal, document in self.scan() if wanted(document)], np.int64)
+
     def remove(self, ordinals: Sequence[int]) -> None:
         """Take documents and their vectors out."""
         rows = [(ordinal,) for ordinal in ordinals]
@@ -185,11 +234,15 @@ class Store:
                 raise self._damaged(f"document row {ordinal} is missing")
         return [found[ordinal] for ordinal in ordinals]
 
-    def all_documents(self) -> Iterator[Document]:
-        """Every live document in the order of insertion."""
+    def scan(self) -> Iterator[tuple[int, Document]]:
+        """Every live document with its ordinal, in the order of insertion."""
         with self._explained():
             for row in self._db.execute("SELECT ordinal, id, body, checksum FROM documents ORDER BY ordinal"):
-                yield self._document(*row)
+                yield row[0], self._document(*row)
+
+    def all_documents(self) -> Iterator[Document]:
+        """Every live document in the order of insertion."""
+        return (document for _, document in self.scan())
 
     def ids(self, ordinals: Sequence[int]) -> list[str]:
         """The ids at these ordinals, in this order; cheaper than the documents."""
@@ -226,12 +279,12 @@ class Store:
     def vectors_at(self, ordinals: Sequence[int], dim: int) -> SparseVectors:
         """Encoded vectors at these ordinals, which must be there, in this order."""
         with self._explained():
-            select = "SELECT ordinal, pairs, checksum FROM vectors WHERE ordinal = ?"
-            rows = [self._db.execute(select, (ordinal,)).fetchone() for ordinal in ordinals]
-        for ordinal, row in zip(ordinals, rows, strict=True):
-            if row is None:
+            select = "SELECT ordinal, pairs, checksum FROM vectors WHERE ordinal IN (SELECT value FROM json_each(?))"
+            found = {row[0]: row for row in self._db.execute(select, (json.dumps(list(ordinals)),))}
+        for ordinal in ordinals:
+            if ordinal not in found:
                 raise self._damaged(f"vector row {ordinal} is missing")
-        return self._decoded(rows, dim)[1]
+        return self._decoded([found[ordinal] for ordinal in ordinals], dim)[1]
 
     def _decoded(self, rows: Sequence[tuple[int, bytes, int]], dim: int) -> tuple[NDArray[np.int64], SparseVectors]:
         for ordinal, blob, stored in rows:
@@ -247,6 +300,16 @@ class Store:
             rows = [row[0] for row in self._db.execute("PRAGMA integrity_check")]
         return [] if rows == ["ok"] else rows
 
+    def require_integrity(self) -> None:
+        """Raise `CorruptionError` where SQLite's own check finds something: pages, order, an index that has not all."""
+        if lines := self.integrity():
+            raise self._damaged(f"SQLite's check says: {lines[0]}" + (f" and {len(lines) - 1} more" * (len(lines) > 1)))
+
+    def interrupt(self) -> None:
+        """End what another thread does with this connection."""
+        with suppress(sqlite3.ProgrammingError):  # it may have ended, and closed it, by itself
+            self._db.interrupt()
+
     def damaged_rows(self) -> list[str]:
         """A sentence for each row of documents or vectors whose checksum does not match."""
         found = []
@@ -261,6 +324,12 @@ class Store:
                     found.append(self._damaged(f"the checksum of vector row {ordinal} does not match").message)
         return found
 
+    def ordinals(self, first: int = 0, last: int = MAX_ORDINAL) -> NDArray[np.int64]:
+        """int64 ndarray: ordinals of the live documents from `first` to `last`, ascending."""
+        select = "SELECT ordinal FROM vectors WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal"
+        with self._explained():
+            return np.array([row[0] for row in self._db.execute(select, (first, last))], np.int64)
+
     def count_documents(self) -> tuple[int, int]:
         """Rows of documents and rows of vectors; a sound store has as many of both."""
         with self._explained():
@@ -274,9 +343,41 @@ class Store:
         return int(version)
 
     def checkpoint(self) -> None:
-        """Move what the write-ahead log holds into the main file, as far as readers and room allow now."""
-        with suppress(sqlite3.OperationalError):  # nothing is lost: the log is read with the file
+        """Move what the write-ahead log holds into the main file, as far as readers and room allow now.
+
+        Raises `DeviceFailedError` where the device fails at it: nothing is lost, the log is read with the file.
+        """
+        try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.OperationalError as error:
+            failure = explain(error, self.path)
+            if isinstance(failure, DeviceFailedError):
+                raise failure from error
+
+    def log_bytes(self) -> int:
+        """Size of the write-ahead log; it is used again from its beginning once all of it has been moved."""
+        with suppress(OSError):
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        return 0
+
+    def free_share(self) -> float:
+        """The share of the main file's pages that hold nothing: what deleted rows have left."""
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        return int(free) / max(1, int(pages))
+
+    def vacuum(self) -> None:
+        """Write the file anew without the pages that hold nothing; needs room for a second one meanwhile."""
+        with self._explained():
+            self._db.execute("VACUUM")
+
+    def copy_to(self, path: Path) -> None:
+        """Write what this connection sees to a new SQLite file, flushed, without a log beside it."""
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None)) as target:
+                self._db.backup(target)
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
 
     def _damaged(self, detail: str) -> CorruptionError:
         return CorruptionError(self.path, detail, remedy="restore it from a copy, or index the documents again")
@@ -308,7 +409,7 @@ class Store:
             return dict(rows)
 
     def count_terms(self) -> int:
-        (count,) = self._db.execute("SELECT count(*) FROM terms").fetchone()
+        (count,) = self._db.execute("SELECT coalesce(max(id), -1) + 1 FROM terms").fetchone()  # ids leave no gap
         return int(count)
 
 

@@ -166,6 +166,7 @@ def test_the_encoder_is_another_than_when_the_index_was_built(tmp_path: Path, en
     path = pets_index(tmp_path, encoder)
     with sqlite3.connect(path / FILE_NAME) as db:
         db.execute("UPDATE settings SET value = 'f00d' WHERE name = 'fingerprint'")
+        db.execute("DELETE FROM settings WHERE name = 'checksum'")
     db.close()
     for arguments in (("search", path, "dog"), ("index", tmp_path / "pets.jsonl", "--to", path)):
         error = refused(*arguments)

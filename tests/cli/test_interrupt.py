@@ -134,7 +134,7 @@ def test_an_interrupt_during_the_commit_takes_nothing_away(tmp_path: Path) -> No
     """It used to remove the segment that had just been committed."""
     with Index.create(tmp_path / "index", encoder="bm25") as index:
         index.add([Document("1", "a dog")])
-        store = cast(Any, index)._store
+        store = cast(Any, index)._writer._store
         real, store._db = store._db, _LateInterrupt(store._db)
         with pytest.raises(KeyboardInterrupt):
             index.add([Document("2", "a cat")])

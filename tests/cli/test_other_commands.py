@@ -41,7 +41,7 @@ def test_info_of_an_empty_index(tmp_path: Path) -> None:
 
 
 def test_check_and_repair(path: Path) -> None:
-    sound = {"documents": 4, "segments": 1, "problems": [], "repaired": [], "sound": True}
+    sound = {"documents": 4, "segments": 1, "problems": [], "repaired": [], "generation": 1, "sound": True}
     assert lsr("check", path).out == f"{path}: sound, 4 documents in 1 segment\n"
     assert lsr("check", path, "--json").json == sound
     expected = lsr("search", path, "dog", "--json").json["hits"]
@@ -56,7 +56,7 @@ def test_check_and_repair(path: Path) -> None:
     repaired = lsr("check", path, "--repair")
     assert repaired.code == 0
     assert repaired.out.startswith(f"repaired: {segment} is damaged: ")
-    assert lsr("check", path, "--json").json == sound
+    assert lsr("check", path, "--json").json == {**sound, "generation": 2}
     assert lsr("search", path, "dog", "--json").json["hits"] == expected
 
 

@@ -159,6 +159,8 @@ def test_many_small_commits_are_merged(tmp_path: Path) -> None:
     with Index.create(tmp_path / "index", encoder="splade-tiny-doc") as index:
         for number in range(20):
             index.add([Document(str(number), f"document number {number} about apples")])
+        index.settle()
+        index.refresh()
         info = index.info()
         assert info.documents == 20
         assert len(info.segments) < 12

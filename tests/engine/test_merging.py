@@ -6,19 +6,21 @@ from hypothesis import strategies as st
 from lsr.engine.merging import FANOUT, merge_plan, tier
 
 
-def test_tiers_grow_by_eight() -> None:
-    assert [tier(count) for count in (0, 1, 1024, 1025, 8192, 8193, 65536)] == [0, 0, 0, 1, 1, 2, 2]
+def test_tiers_grow_by_four() -> None:
+    assert [tier(count) for count in (0, 1, 1024, 1025, 4096, 4097, 16384)] == [0, 0, 0, 1, 1, 2, 2]
 
 
-def test_eight_small_neighbours_are_joined() -> None:
-    assert merge_plan([9000, *[10] * 7], [9000, *[10] * 7]) is None
-    assert merge_plan([9000, *[10] * 8], [9000, *[10] * 8]) == (1, 9)
+def test_four_small_neighbours_are_joined() -> None:
+    assert merge_plan([9000, *[10] * 3], [9000, *[10] * 3]) is None
+    assert merge_plan([9000, *[10] * 4], [9000, *[10] * 4]) == (1, 5)
 
 
 def test_a_segment_mostly_dead_is_rebuilt_alone() -> None:
     assert merge_plan([100, 40], [100, 100]) == (1, 2)
     assert merge_plan([100, 50], [100, 100]) is None
     assert merge_plan([0], [5]) == (0, 1)
+    assert merge_plan([8000], [10_000]) is None
+    assert merge_plan([7999], [10_000]) == (0, 1)
 
 
 @given(st.lists(st.integers(1, 3000), max_size=300))

@@ -16,8 +16,9 @@ from lsr.errors import InvalidQueryError
 from lsr.index import layout
 from lsr.index.build import write_segment
 from lsr.index.compile import load_kernels
+from lsr.index.options import SearchOptions
 from lsr.index.quantize import impact_ceiling, quantize_impacts
-from lsr.index.search import SearchOptions, _Budget, search_segments
+from lsr.index.search import _Budget, search_segments
 from lsr.index.segment import Segment
 from lsr.vectors import SparseVectors
 
