@@ -43,7 +43,7 @@ def test_infonce_over_own_candidates() -> None:
 
 def test_a_copy_of_the_positive_is_no_negative() -> None:
     view = batch(same=True)
-    InfoNCE()(view).backward()
+    InfoNCE()(view).backward()  # type: ignore[no-untyped-call]
     assert view.student.grad is not None
     assert view.student.grad[0, 5] == 0
     assert view.student.grad[1, 5] != 0
@@ -51,7 +51,7 @@ def test_a_copy_of_the_positive_is_no_negative() -> None:
 
 def test_false_negatives_are_masked_by_the_teacher() -> None:
     view = batch()
-    InfoNCE(mask_false_negatives=True)(view).backward()
+    InfoNCE(mask_false_negatives=True)(view).backward()  # type: ignore[no-untyped-call]
     assert view.teacher is not None
     assert view.student.grad is not None
     above = view.teacher >= view.teacher.gather(1, view.own[:, :1])
@@ -76,7 +76,7 @@ def test_kl_leaves_out_what_the_teacher_did_not_score() -> None:
     assert view.teacher is not None
     view.teacher[:, Q:] = torch.nan
     loss = KLDivergence()(view)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     part = KLDivergence()(BatchScores(view.student[:, :Q], view.own[:, :1], view.same[:, :Q], view.teacher[:, :Q]))
     assert float(loss.detach()) == pytest.approx(float(part.detach()))
     assert view.student.grad is not None
@@ -99,7 +99,7 @@ def test_margin_mse_without_a_scored_margin_is_nought() -> None:
     assert view.teacher is not None
     view.teacher[:] = torch.nan
     loss = MarginMSE()(view)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == 0
 
 

@@ -60,7 +60,7 @@ def test_the_ensemble_is_the_weighted_mean_times_the_scale() -> None:
 
         def prepare(self, say: object) -> None: ...
 
-        def scores(self, queries: object, documents: object) -> np.ndarray:  # type: ignore[type-arg]
+        def scores(self, queries: object, documents: object) -> np.ndarray:
             return self.found
 
     teachers = [Fixed([[0, 1, 2]]), Fixed([[9, 3, math.nan]])]
@@ -76,8 +76,8 @@ def test_bm25_is_the_formula(gathered: tuple[PreparedData, list[Teacher]]) -> No
     found = bm25.scores(QUERIES, DOCUMENTS)
     n, average = len(data.documents), data.documents.lengths.mean()
     special = set(data.manifest.special_ids)
-    for row, query in enumerate(QUERIES):
-        for column, document in enumerate(DOCUMENTS):
+    for row, query in enumerate(QUERIES.tolist()):
+        for column, document in enumerate(DOCUMENTS.tolist()):
             tokens, total = data.documents[document].tolist(), 0.0
             for term in set(data.queries[query].tolist()) - special:
                 df = sum(term in set(data.documents[d].tolist()) for d in range(n))
@@ -105,8 +105,8 @@ def test_a_dense_teacher_gives_cosines_however_it_gets_its_tokens(
             states = model(input_ids=torch.tensor([frame[0] + tokens + frame[1]])).last_hidden_state
         return torch.nn.functional.normalize(states[0].mean(0), dim=0)
 
-    queries = torch.stack([embed(data.queries[q].tolist()) for q in QUERIES])
-    documents = torch.stack([embed(data.documents[d].tolist()) for d in DOCUMENTS])
+    queries = torch.stack([embed(data.queries[q].tolist()) for q in QUERIES.tolist()])
+    documents = torch.stack([embed(data.documents[d].tolist()) for d in DOCUMENTS.tolist()])
     assert found == pytest.approx((queries @ documents.T).numpy(), abs=2e-3)
 
     # The same from the texts: as if the teacher's tokenizer split otherwise.

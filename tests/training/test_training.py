@@ -21,7 +21,7 @@ from lsr.training.diagnosis import diagnose
 from lsr.training.run import dry_run, train
 from lsr.training.trainer import COMPLETE, last_complete
 
-FULL = {
+FULL: dict[str, Any] = {
     "loss": "kl",
     "sampling": "group = 4\nmined_negatives = 1\npseudo_share = 0.2",
     "data": "[data.pseudo]\nper_document = 0.5\nquestion_share = 0.5",
