@@ -106,3 +106,10 @@ def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
 
 def _wrong(where: str, value: Any, wanted: str) -> RecipeError:
     return RecipeError(f"{where} is {value!r}, it must be {wanted}", remedy="Correct the recipe")
+
+
+def check_values(table: str, **rules: tuple[Any, bool, str]) -> None:
+    """Raise InvalidSettingError naming the first (value, whether it is legal, what is wanted) that is not legal."""
+    for name, (value, holds, wanted) in rules.items():
+        if not holds:
+            raise InvalidSettingError(f"{table}.{name} is {value!r}, it must be {wanted}")
