@@ -29,7 +29,11 @@
     ├── SnapshotError                         an archive of an index cannot be made or restored
     ├── AliasError                            an alias cannot be set or removed
     ├── DocumentNotFoundError (KeyError)      no document has that id
-    └── EvaluationError                       a collection, run or measure cannot be evaluated
+    ├── EvaluationError                       a collection, run or measure cannot be evaluated
+    └── TrainingError                         a training run cannot begin, or had to stop
+        ├── RecipeError                       a recipe that cannot be followed; names the file and the key
+        ├── TrainingDataError                 training pairs, negatives or scores cannot be used; names file and line
+        └── DivergedError                     the model collapsed or a loss is no number; says what to change
 """
 
 from __future__ import annotations
@@ -201,3 +205,19 @@ class DocumentNotFoundError(LsrError, KeyError):
 
 class EvaluationError(LsrError):
     """A collection, a run or a measure cannot be evaluated."""
+
+
+class TrainingError(LsrError):
+    """A training run cannot begin, or had to stop. Checkpoints that were complete before stay as they are."""
+
+
+class RecipeError(TrainingError):
+    """A recipe cannot be followed."""
+
+
+class TrainingDataError(TrainingError):
+    """Training pairs, negatives or teachers' scores cannot be used."""
+
+
+class DivergedError(TrainingError):
+    """The model collapsed, or a loss is not a number."""

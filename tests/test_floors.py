@@ -17,7 +17,8 @@ FLOORS = [
     {"text", "index"},
     {"encoders", "dense", "store", "fusion", "sources"},
     {"engine", "interchange"},
-    {"training", "eval", "bulk"},
+    {"eval", "bulk"},
+    {"training"},
     {"service", "cluster"},
     {"cli"},
 ]

@@ -26,6 +26,7 @@ from lsr.cli import (
     search,
     serve,
     snapshot,
+    train,
 )
 from lsr.cli.dispatch import TwoWords
 from lsr.cli.output import accept_any_text, fail, talk
@@ -50,7 +51,7 @@ def _help(docstring: str | None) -> str:
 
 
 EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
-for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, demo):
+for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, train, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
     app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
 

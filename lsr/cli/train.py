@@ -1,0 +1,41 @@
+"""`lsr train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, and how.")],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read all of the data and train two steps on the CPU; nothing is kept."),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="cpu; by default a GPU where there is one.")
+    ] = None,
+) -> None:
+    """Train a sparse encoder by a recipe.
+
+    The same command goes on where a run was interrupted. The model, with its card, is in the folder `model` of the
+    recipe's `run.output`; every checkpoint there is an encoder that loads by its path.
+    """
+    from lsr.cli.output import show, talk
+    from lsr.errors import InvalidSettingError
+    from lsr.training import run as training
+
+    if device not in (None, "cpu"):
+        raise InvalidSettingError(f"--device is {device!r}", remedy="It is cpu; leave it out for a GPU")
+    console = talk()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    if dry_run:
+        training.dry_run(recipe, say=say)
+        return
+    trained = training.train(recipe, say=say, device=device)
+    show().print(str(trained.model), markup=False, soft_wrap=True)

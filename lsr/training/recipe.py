@@ -1,0 +1,106 @@
+"""A recipe: everything that a training run depends on, in one TOML file.
+
+Knows the file's shape and the legal values. Its tables are described in `tables_data` and `tables_run`;
+what they say is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsr.errors import InvalidSettingError, RecipeError
+from lsr.training.losses import LOSSES, Loss
+from lsr.training.regularizers import REGULARIZERS, Regularizer
+from lsr.training.tables import read_table
+from lsr.training.tables_data import Data, Mining, PseudoQueries, Sampling, Source
+from lsr.training.tables_run import Controller, Ensemble, Idf, Optimizer, Run, Student, TeacherEntry
+
+__all__ = [
+    "Controller",
+    "Data",
+    "Ensemble",
+    "Idf",
+    "Mining",
+    "Optimizer",
+    "PseudoQueries",
+    "Recipe",
+    "Run",
+    "Sampling",
+    "Source",
+    "Student",
+    "TeacherEntry",
+    "read_recipe",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe. `losses` and `regularizers` map a name to its settings, `weight` (λ) among them."""
+
+    run: Run
+    student: Student
+    data: Data
+    optimizer: Optimizer
+    losses: dict[str, dict[str, Any]]
+    regularizers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    idf: Idf = field(default_factory=Idf)
+    mining: tuple[Mining, ...] = ()
+    teachers: tuple[TeacherEntry, ...] = ()
+    ensemble: Ensemble = field(default_factory=Ensemble)
+    controller: Controller = field(default_factory=Controller)
+
+    def __post_init__(self) -> None:
+        if not self.losses:
+            raise InvalidSettingError("a recipe needs one loss at least, as [losses.kl]")
+        self.weighted_losses()
+        self.weighted_regularizers()
+        names = [teacher.name for teacher in self.teachers]
+        if len(set(names)) < len(names):
+            raise InvalidSettingError(f"two teachers have the same name: {', '.join(names)}")
+        minable = {"bm25", *(teacher.name for teacher in self.teachers if teacher.kind == "dense")}
+        for mining in self.mining:
+            if mining.by not in minable:
+                raise InvalidSettingError(f"mining.by is {mining.by!r}, it must be one of {', '.join(sorted(minable))}")
+
+    def weighted_losses(self) -> list[tuple[str, float, Loss]]:
+        """(name, weight, loss) of each."""
+        return _weighted("losses", self.losses, LOSSES)
+
+    def weighted_regularizers(self) -> list[tuple[str, float, Regularizer]]:
+        """(name, λ, regulariser) of each."""
+        return _weighted("regularizers", self.regularizers, REGULARIZERS)
+
+
+def _weighted(kind: str, tables: dict[str, dict[str, Any]], known: dict[str, Any]) -> list[tuple[str, float, Any]]:
+    found = []
+    for key, table in tables.items():
+        settings = dict(table)
+        weight = settings.pop("weight", 1.0)
+        name = settings.pop("kind", key)  # two of a kind under two keys
+        if name not in known:
+            raise InvalidSettingError(f"{kind}.{key} is unknown; known are {', '.join(known)}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
+            raise InvalidSettingError(f"{kind}.{key}.weight is {weight!r}, it must be 0 or more")
+        found.append((key, float(weight), read_table(known[name], settings, f"{kind}.{key}", Path())))
+    return found
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a TOML file. Paths in it are relative to the file's folder.
+
+    Raises
+    ------
+    RecipeError
+        No such file, no TOML, or a key or value that a recipe does not have.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}", remedy="Check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}", remedy="Correct the file") from None
+    return read_table(Recipe, table, str(path), path.resolve().parent)

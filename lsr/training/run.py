@@ -1,0 +1,307 @@
+"""`train`: a recipe, followed from its data to a model with its card. What `lsr train` calls.
+
+Knows the order of the steps and what a run's folder holds. Each step is elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsr.encoders.idf import inverse_document_frequency, read_idf_table
+from lsr.encoders.manifest import TOKENIZER
+from lsr.errors import MissingExtraError, RecipeError
+from lsr.text.wordpiece import WordPieceTokenizer
+from lsr.training.data.batches import BatchDataset, Sampler
+from lsr.training.data.mining import mine
+from lsr.training.data.pairs import read_pairs, source_name
+from lsr.training.data.prepare import prepare
+from lsr.training.data.prepared import PreparedData
+from lsr.training.recipe import Recipe, read_recipe
+from lsr.training.tables import resolve
+from lsr.training.teachers import Teacher, make_teacher
+
+if TYPE_CHECKING:
+    from lsr.training.student import Student
+
+Say = Callable[[str], None]
+#: What a run's folder says about itself.
+RUN = "run.json"
+#: Parts of a recipe that may change between a run and its continuation.
+_FREE = ("run",)
+#: Texts that a new head is calibrated on.
+_CALIBRATION = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Where the model is, and its figures."""
+
+    model: Path
+    figures: dict[str, float]
+
+
+def train(path: Path, *, say: Say, device: str | None = None, stop_after: int | None = None) -> Trained:
+    """Follow a recipe; go on where an earlier run of it stopped.
+
+    Parameters
+    ----------
+    path : Path
+        The recipe.
+    say : callable
+        Is told what is done, a line at a time.
+    device : "cpu" or None
+        None: a GPU where there is one.
+    stop_after : int, optional
+        Stop, as if killed but with a checkpoint, after so many steps of the schedule.
+
+    Raises
+    ------
+    RecipeError, TrainingDataError, DivergedError
+        See `lsr.errors`. A checkpoint that was complete stays.
+    MissingExtraError
+        The extra `train` is not installed.
+    """
+    recipe = read_recipe(path)
+    return follow(recipe, path, say=say, device=device, stop_after=stop_after)
+
+
+def dry_run(path: Path, *, say: Say) -> Trained:
+    """Read all of the data, then train two steps on a little of it, on the CPU, in a folder that is removed again.
+
+    Raises
+    ------
+    TrainingDataError
+        A row of any source is malformed: everything is read.
+    """
+    recipe = read_recipe(path)
+    folder = path.resolve().parent
+    for source in recipe.data.sources:
+        rows = sum(1 for _ in read_pairs(source, folder))
+        say(f"data: {source_name(source)}: {rows:,} rows are in order")
+    with tempfile.TemporaryDirectory(prefix="lsr-dry-run-") as scratch:
+        found = follow(_small(recipe, Path(scratch)), path, say=say, device="cpu")
+    say("dry run: two steps were made; nothing is kept")
+    return found
+
+
+def _small(recipe: Recipe, scratch: Path) -> Recipe:
+    sources = tuple(dataclasses.replace(s, limit=min(s.limit or 64, 64)) for s in recipe.data.sources)
+    group = min(recipe.sampling.group, 2)
+    return dataclasses.replace(
+        recipe,
+        run=dataclasses.replace(
+            recipe.run, output=scratch / "run", log_steps=1, save_steps=2, evaluate_steps=0, workers=0
+        ),
+        data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8),
+        sampling=dataclasses.replace(recipe.sampling, queries=4, group=group),
+        optimizer=dataclasses.replace(recipe.optimizer, steps=2, accumulation=1, chunk_documents=0, warmup=0.0),
+    )
+
+
+def follow(
+    recipe: Recipe, path: Path, *, say: Say, device: str | None = None, stop_after: int | None = None
+) -> Trained:
+    """`train`, of a recipe that is already read; `path` is where it came from."""
+    try:
+        import accelerate  # noqa: F401
+        import scipy.sparse  # noqa: F401
+        import torch
+        import transformers  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("training", "train") from None
+    from lsr.training.heldout import evaluate_held_out
+    from lsr.training.objective import Objective
+    from lsr.training.report import write_report
+    from lsr.training.trainer import COMPLETE, SparseTrainer, arguments, last_complete
+
+    output = recipe.run.output
+    _claim(recipe, output)
+    args = arguments(recipe, output=output, device=device)
+    leads = args.process_index == 0
+    tell: Say = say if leads else _silent
+    with args.main_process_first(desc="data"):
+        data, teachers, mined = gather(recipe, path, tell)
+    table = _idf_table(recipe, data, path.resolve().parent)
+    student = _student(recipe, data, table, resuming=last_complete(output) is not None, say=tell, device=args.device)
+    batches = recipe.optimizer.steps * recipe.optimizer.accumulation
+    objective = Objective(
+        student,
+        recipe.weighted_losses(),
+        recipe.weighted_regularizers(),
+        recipe.controller,
+        batches,
+        recipe.optimizer.regularizer_warmup,
+    )
+    weighted = [(teacher, entry.weight) for teacher, entry in zip(teachers, recipe.teachers, strict=True)]
+    sampler = Sampler(data, recipe.sampling, recipe.data.sources, mined, recipe.run.seed)
+    dataset = BatchDataset(
+        data, sampler, weighted, recipe.ensemble, batches * args.world_size, recipe.optimizer.chunk_documents
+    )
+
+    def evaluate() -> dict[str, float]:
+        found = evaluate_held_out(student, data, recipe.run.seed)
+        return {} if found is None else found.flat()
+
+    trainer = SparseTrainer(objective, dataset, args, recipe, say=tell, evaluate=evaluate)
+    if stop_after is not None:
+        trainer.add_callback(_stopper(stop_after))
+    if leads:
+        for unfinished in output.glob("checkpoint-*"):
+            if not (unfinished / COMPLETE).is_file():
+                shutil.rmtree(unfinished)
+    checkpoint = last_complete(output)
+    if checkpoint is not None:
+        tell(f"resuming from {checkpoint}")
+    elif recipe.run.evaluate_start and leads:
+        before = evaluate()
+        (output / "before.json").write_text(json.dumps(before))
+        tell("held out before training: " + _listed(before))
+    torch.manual_seed(recipe.run.seed)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.state.global_step < recipe.optimizer.steps:
+        return Trained(output, {})
+    figures = evaluate() if leads else {}
+    model = output / "model"
+    if leads:
+        _publish(student, model, lambda folder: write_report(folder, recipe, path, data.manifest, output, figures))
+        tell("held out: " + _listed(figures))
+        tell(f"model: {model}")
+    return Trained(model, figures)
+
+
+def gather(recipe: Recipe, path: Path, say: Say) -> tuple[PreparedData, list[Teacher], list[NDArray[np.int32]]]:
+    """Everything that is computed once for a recipe: data, teachers' vectors, mined negatives."""
+    folder = path.resolve().parent
+    student = recipe.student
+    tokenizer = student.checkpoint / TOKENIZER
+    if not tokenizer.is_file():
+        raise RecipeError(f"student.checkpoint {student.checkpoint} has no {TOKENIZER}", remedy="Check the path")
+    data = prepare(recipe.data, tokenizer, student.max_length, folder, recipe.run.seed, say)
+    teachers = [make_teacher(entry, data, folder) for entry in recipe.teachers]
+    for teacher in teachers:
+        teacher.prepare(say)
+    by_name = {teacher.name: teacher for teacher in teachers}
+    mined = []
+    for settings in recipe.mining:
+        by = by_name.get(settings.by) or _bm25(teachers, data, say)
+        mined.append(mine(settings, data, by, say))
+    return data, teachers, mined
+
+
+def _bm25(teachers: list[Teacher], data: PreparedData, say: Say) -> Teacher:
+    """The recipe's BM25 teacher, or one of default settings."""
+    from lsr.training.teachers.bm25 import BM25Teacher
+
+    found = next((teacher for teacher in teachers if isinstance(teacher, BM25Teacher)), None)
+    if found is None:
+        found = BM25Teacher(data, "bm25", k1=0.9, b=0.4)
+        found.prepare(say)
+    return found
+
+
+def _idf_table(recipe: Recipe, data: PreparedData, folder: Path) -> NDArray[np.float32] | None:
+    if recipe.student.queries == "neural":
+        return None
+    size = data.manifest.vocabulary
+    if recipe.idf.table == "none":
+        table = np.ones(size, np.float32)
+    elif recipe.idf.table == "data":
+        table = inverse_document_frequency(data.document_frequencies(), len(data.documents))
+    else:
+        file = resolve(recipe.idf.table, folder)
+        if not file.is_file():
+            raise RecipeError(f"idf.table {file} does not exist", remedy="Name an idf.json, data or none")
+        tokenizer = WordPieceTokenizer.from_file(recipe.student.checkpoint / TOKENIZER)
+        table = read_idf_table(file.read_bytes(), file, tokenizer, size)
+    table = table ** np.float32(recipe.idf.power)
+    table[list(data.manifest.special_ids)] = 0
+    return table.astype(np.float32)
+
+
+def _student(
+    recipe: Recipe, data: PreparedData, table: NDArray[np.float32] | None, *, resuming: bool, say: Say, device: Any
+) -> Student:
+    from lsr.training.data.batches import framed
+    from lsr.training.head_init import calibrate
+    from lsr.training.student import load_student
+
+    settings = recipe.student
+    student = load_student(
+        settings.checkpoint,
+        head=settings.head,
+        idf=table,
+        trainable_idf=recipe.idf.trainable,
+        special_ids=data.manifest.special_ids,
+        seed=recipe.run.seed,
+    )
+    student.to(device)
+    student.head_backend = recipe.optimizer.head_backend
+    if settings.head == "calibrated" and not resuming:
+        rng = np.random.default_rng([recipe.run.seed, 3])
+        chosen = rng.permutation(len(data.documents))[: _CALIBRATION if str(device) != "cpu" else _CALIBRATION // 8]
+        texts = [np.asarray(data.documents[int(n)], np.int64) for n in chosen]
+        found = calibrate(student, texts, lambda places: framed([texts[n] for n in places], data.manifest))
+        say("head: calibrated; " + ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
+    return student
+
+
+def _claim(recipe: Recipe, output: Path) -> None:
+    """Make the run's folder, or refuse one of another recipe."""
+    record = json.loads(json.dumps({k: v for k, v in asdict(recipe).items() if k not in _FREE}, default=str))
+    file = output / RUN
+    if file.is_file():
+        if json.loads(file.read_text())["recipe"] != record:
+            raise RecipeError(
+                f"{output} holds a run of another recipe", remedy="Choose another run.output, or remove the folder"
+            )
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    aside = output / f".{RUN}.{os.getpid()}"
+    aside.write_text(json.dumps({"recipe": record, "seed": recipe.run.seed}, indent=1))
+    os.replace(aside, file)
+
+
+def _publish(student: Student, model: Path, describe: Callable[[Path], None]) -> None:
+    """Write the model aside and put it in its place: what was there before stays until then."""
+    scratch = Path(tempfile.mkdtemp(prefix=".model-", dir=model.parent))
+    try:
+        student.save(scratch)
+        describe(scratch)
+        if model.exists():
+            shutil.rmtree(model)
+        scratch.rename(model)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _stopper(steps: int) -> Any:
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+            if state.global_step >= steps:
+                control.should_save = True
+                control.should_training_stop = True
+            return control
+
+    return Stop()
+
+
+def _listed(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name.removeprefix('heldout_')} {value:.4g}" for name, value in figures.items())
+
+
+def _silent(line: str) -> None:
+    """Other processes say nothing."""

@@ -1,0 +1,278 @@
+"""Tables of a recipe that say what is trained, by whom it is taught, and how.
+
+Knows names, meanings and legal values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsr.training.tables import check_values
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """The document encoder that is trained.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Folder of a masked-LM checkpoint, or of any BERT body.
+    head : "keep" or "calibrated"
+        keep: the checkpoint's own masked-LM head. calibrated: a new one, tied to the word embeddings and set so that
+        the untrained model already finds a text by its own words (`lsr.training.head_init`).
+    max_length : int
+        Tokens of a document that are read in training, special ones included.
+    queries : "inference-free" or "neural"
+        Queries are their words × idf, or are encoded by the same network.
+    """
+
+    checkpoint: Path
+    head: str = "keep"
+    max_length: int = 128
+    queries: str = "inference-free"
+
+    def __post_init__(self) -> None:
+        check_values(
+            "student",
+            head=(self.head, self.head in ("keep", "calibrated"), "keep or calibrated"),
+            max_length=(self.max_length, 4 <= self.max_length <= 8192, "within 4 and 8192"),
+            queries=(self.queries, self.queries in ("inference-free", "neural"), "inference-free or neural"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Idf:
+    """Query weights of an inference-free student.
+
+    Parameters
+    ----------
+    table : "data", "none" or a path
+        data: counted over the training documents; none: every token weighs 1; else an `idf.json`.
+    power : float
+        The table is raised to it: ½ flattens, 0 is binary.
+    trainable : bool
+    learning_rate : float
+        Of the table, where it is trained.
+    """
+
+    table: str = "data"
+    power: float = 1.0
+    trainable: bool = False
+    learning_rate: float = 1e-2
+
+    def __post_init__(self) -> None:
+        check_values(
+            "idf",
+            power=(self.power, self.power >= 0, "0 or more"),
+            learning_rate=(self.learning_rate, self.learning_rate > 0, "above 0"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherEntry:
+    """One teacher of the ensemble.
+
+    Parameters
+    ----------
+    kind : "dense", "sparse", "bm25" or "scores"
+        dense: a sentence-embedding checkpoint. sparse: any encoder of lsr. bm25: over the students' tokens. scores: the
+        rows' own scores.
+    name : str
+        For messages, the cache and mining.
+    weight : float
+        Share in the ensemble, before normalisation by the sum of weights.
+    checkpoint : str
+        Path (dense), or name or path (sparse).
+    max_length : int
+        Tokens that it reads.
+    k1, b : float
+        Of bm25.
+    """
+
+    kind: str
+    name: str
+    weight: float = 1.0
+    checkpoint: str = ""
+    max_length: int = 128
+    k1: float = 0.9
+    b: float = 0.4
+
+    def __post_init__(self) -> None:
+        kinds = ("dense", "sparse", "bm25", "scores")
+        check_values(
+            "teachers",
+            kind=(self.kind, self.kind in kinds, f"one of {', '.join(kinds)}"),
+            weight=(self.weight, self.weight > 0, "above 0"),
+            name=(
+                self.name,
+                self.name.replace("-", "").replace("_", "").replace(".", "").isalnum(),
+                "letters, digits, - _ .",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """How teachers' scores become one.
+
+    Parameters
+    ----------
+    normalise : "minmax" or "none"
+        minmax: each teacher's scores of a query go from 0 to 1 over the pool (arXiv 2411.04403, eq. 8).
+    pool : "batch" or "own"
+        The pool: all documents of the batch, or the query's own candidates.
+    scale : float
+        S: what the weighted mean is multiplied by.
+    """
+
+    normalise: str = "minmax"
+    pool: str = "batch"
+    scale: float = 30.0
+
+    def __post_init__(self) -> None:
+        check_values(
+            "ensemble",
+            normalise=(self.normalise, self.normalise in ("minmax", "none"), "minmax or none"),
+            pool=(self.pool, self.pool in ("batch", "own"), "batch or own"),
+            scale=(self.scale, self.scale > 0, "above 0"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Steers λ: each regulariser's weight is multiplied by one factor that moves towards the targets.
+
+    Parameters
+    ----------
+    terms : float
+        Wanted mean number of terms of a training document; 0: no target.
+    flops : float
+        Wanted FLOPS, Σ_j p_query(j) · p_document(j): the expected terms in common; 0: no target. With both targets
+        the one that is exceeded most steers.
+    rate : float
+        Largest relative change of the factor in a step.
+    least, most : float
+        Bounds of the factor.
+    start : float
+        Share of the run after which it begins; λ itself rises quadratically over the first `warmup` of the run.
+    """
+
+    terms: float = 0.0
+    flops: float = 0.0
+    rate: float = 0.01
+    least: float = 0.1
+    most: float = 100.0
+    start: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_values(
+            "controller",
+            terms=(self.terms, self.terms >= 0, "0 or more"),
+            flops=(self.flops, self.flops >= 0, "0 or more"),
+            rate=(self.rate, 0 < self.rate < 1, "within 0 and 1"),
+            most=(self.most, 0 < self.least <= 1 <= self.most, "1 or more, and `least` within 0 and 1"),
+            start=(self.start, 0 <= self.start <= 1, "within 0 and 1"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """AdamW and its schedule.
+
+    Parameters
+    ----------
+    steps : int
+        Updates of the weights.
+    learning_rate, head_learning_rate : float
+        Of the body, and of the masked-LM head (0: the same).
+    schedule : str
+        Of transformers: linear, cosine, constant_with_warmup, …
+    warmup : float
+        Share of the steps over which the learning rate rises.
+    regularizer_warmup : float
+        Share of the steps over which λ rises quadratically.
+    weight_decay, beta1, beta2, clip : float
+    accumulation : int
+        Batches of one update.
+    precision : "auto", "bf16" or "fp32"
+        auto: bf16 on a GPU that has it.
+    chunk_documents : int
+        Documents that are encoded at a time, sorted by length; 0: the whole batch at once.
+    gradient_cache : bool
+        Encode each chunk twice and keep only its vectors in between (Gao et al. 2021): a batch of any size in the
+        memory of a chunk.
+    head_backend : "auto", "torch" or "triton"
+        How the masked-LM head is computed (`lsr.encoders.fused_head`).
+    """
+
+    steps: int
+    learning_rate: float = 2e-5
+    head_learning_rate: float = 0.0
+    schedule: str = "linear"
+    warmup: float = 0.05
+    regularizer_warmup: float = 0.33
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    clip: float = 1.0
+    accumulation: int = 1
+    precision: str = "auto"
+    chunk_documents: int = 0
+    gradient_cache: bool = False
+    head_backend: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_values(
+            "optimizer",
+            steps=(self.steps, self.steps >= 1, "1 or more"),
+            learning_rate=(self.learning_rate, self.learning_rate > 0, "above 0"),
+            warmup=(self.warmup, 0 <= self.warmup <= 1, "within 0 and 1"),
+            regularizer_warmup=(self.regularizer_warmup, 0 <= self.regularizer_warmup <= 1, "within 0 and 1"),
+            accumulation=(self.accumulation, self.accumulation >= 1, "1 or more"),
+            precision=(self.precision, self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32"),
+            head_backend=(self.head_backend, self.head_backend in ("auto", "torch", "triton"), "auto, torch or triton"),
+            chunk_documents=(self.chunk_documents, self.chunk_documents >= 0, "0 or more"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the run writes, and how often.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    output : Path
+        Folder: `checkpoint-N/`, `log.jsonl`, and at the end `model/` with its card.
+    seed : int
+    log_steps, save_steps, evaluate_steps : int
+        Steps between two; 0 for evaluate_steps: only at the end.
+    evaluate_start : bool
+        Evaluate the untrained student too, to see what training gains.
+    keep : int
+        Checkpoints that are kept.
+    workers : int
+        Processes that prepare batches.
+    """
+
+    name: str
+    output: Path
+    seed: int = 0
+    log_steps: int = 50
+    save_steps: int = 500
+    evaluate_steps: int = 0
+    evaluate_start: bool = False
+    keep: int = 2
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        check_values(
+            "run",
+            log_steps=(self.log_steps, self.log_steps >= 1, "1 or more"),
+            save_steps=(self.save_steps, self.save_steps >= 1, "1 or more"),
+            keep=(self.keep, self.keep >= 1, "1 or more"),
+            workers=(self.workers, self.workers >= 0, "0 or more"),
+        )

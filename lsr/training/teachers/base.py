@@ -1,0 +1,73 @@
+"""What a teacher is: scores of any queries for any documents of the prepared data, from what it computed once.
+
+Knows numbers of queries and documents. Knows nothing of normalisation or losses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsr.training.data.prepared import PreparedData
+
+Say = Callable[[str], None]
+
+
+class Teacher(ABC):
+    """Scores queries against documents.
+
+    Attributes
+    ----------
+    name : str
+    """
+
+    name: str
+
+    @abstractmethod
+    def prepare(self, say: Say) -> None:
+        """Compute what is not in the cache yet. Called once, before batches are drawn."""
+
+    @abstractmethod
+    def scores(self, queries: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 ndarray of shape (Q, D); NaN where it has no score. Cheap, and callable in another process."""
+
+
+class Cache:
+    """Arrays of one teacher in the folder of the prepared data, written whole or not at all.
+
+    Parameters
+    ----------
+    data : PreparedData
+    name : str
+        The teacher's.
+    settings : JSON object
+        What the arrays depend on; other settings are another folder.
+    """
+
+    def __init__(self, data: PreparedData, name: str, settings: dict[str, Any]) -> None:
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        self.folder = data.folder / f"teacher-{name}-{digest}"
+
+    def load(self, name: str) -> NDArray[Any]:
+        """A mapped array."""
+        found: NDArray[Any] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        return found
+
+    def __contains__(self, name: str) -> bool:
+        return (self.folder / f"{name}.npy").is_file()
+
+    def save(self, name: str, array: NDArray[Any]) -> None:
+        """Write aside, then rename."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(prefix=".writing-", suffix=".npy", dir=self.folder)
+        with os.fdopen(descriptor, "wb") as file:
+            np.save(file, array)
+        os.replace(aside, self.folder / f"{name}.npy")

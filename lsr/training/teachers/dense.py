@@ -1,0 +1,174 @@
+"""A sentence-embedding checkpoint as a teacher: mean or [CLS] pooling, cosine of the embeddings.
+
+Knows a folder in sentence-transformers' or plain transformers' layout. Embeddings are computed once, as float16.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsr.errors import TrainingDataError
+from lsr.text.wordpiece import WordPieceTokenizer
+from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
+from lsr.training.data.ragged import Ragged
+from lsr.training.quiet import quiet_transformers
+from lsr.training.teachers.base import Cache, Say, Teacher
+
+#: Tokens of a batch, padding included, on a GPU and on a CPU.
+_TOKENS = {"cuda": 1 << 18, "cpu": 1 << 12}
+
+
+class DenseTeacher(Teacher):
+    """Cosine similarity of sentence embeddings.
+
+    Parameters
+    ----------
+    data : PreparedData
+    name : str
+    checkpoint : Path
+        With `config.json`, weights and `tokenizer.json`; `1_Pooling/config.json` says how tokens are pooled (mean
+        where it is absent).
+    max_length : int
+        Tokens of a text that are read, special ones included.
+
+    Raises
+    ------
+    TrainingDataError
+        The checkpoint is not there.
+    """
+
+    def __init__(self, data: PreparedData, name: str, checkpoint: Path, *, max_length: int) -> None:
+        for file in ("config.json", "tokenizer.json"):
+            if not (checkpoint / file).is_file():
+                raise TrainingDataError(
+                    f"the teacher {name} has no {file} in {checkpoint}", remedy="Name the folder of its checkpoint"
+                )
+        self.name = name
+        self._data, self._checkpoint, self._max_length = data, checkpoint, max_length
+        config = json.loads((checkpoint / "config.json").read_text())
+        identity = {"config": config, "bytes": sum(f.stat().st_size for f in sorted(checkpoint.glob("*.safetensors")))}
+        self._cache = Cache(data, name, {"kind": "dense", "max_length": max_length, **identity})
+        self._arrays: dict[str, NDArray[np.float16]] = {}
+
+    def prepare(self, say: Say) -> None:
+        todo = [kind for kind in ("queries", "documents") if kind not in self._cache]
+        if not todo:
+            return
+        network = _Network(self._checkpoint, self._max_length)
+        for kind in todo:
+            rows = self._inputs(kind, network.tokenizer)
+            say(f"teacher {self.name}: encoding {len(rows):,} {kind} on {network.device}")
+            self._cache.save(kind, network.encode(rows))
+
+    def embeddings(self, kind: str) -> NDArray[np.float16]:
+        """float16 ndarray of shape (n, d), unit rows, mapped: of `queries` or `documents`."""
+        if kind not in self._arrays:
+            self._arrays[kind] = self._cache.load(kind)
+        return self._arrays[kind]
+
+    def scores(self, queries: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.float32]:
+        asked = self.embeddings("queries")[queries].astype(np.float32)
+        pool = self.embeddings("documents")[documents].astype(np.float32)
+        return asked @ pool.T
+
+    def _inputs(self, kind: str, tokenizer: WordPieceTokenizer) -> Ragged:
+        """Token ids between the teacher's special tokens."""
+        rows: Ragged = getattr(self._data, kind)
+        framed = tokenizer.inputs(["a"], 64)[0]
+        inner = tokenizer.ids("a")
+        lead = next(i for i in range(len(framed)) if framed[i : i + len(inner)] == inner)
+        room = self._max_length - tokenizer.frame
+        table = _same_spelling(self._data, self._checkpoint, tokenizer)
+        if table is None:
+            texts = self._data.texts(kind)
+            step = 10_000
+            parts = [
+                Ragged.of(tokenizer.inputs(texts[start : start + step], self._max_length), np.int32)
+                for start in range(0, len(texts), step)
+            ]
+            return Ragged.concat(parts)
+        before, after = np.array(framed[:lead], np.int32), np.array(framed[lead + len(inner) :], np.int32)
+        mapped: Any = (
+            np.concatenate([before, table[np.asarray(rows[n][:room], np.int64)], after]) for n in range(len(rows))
+        )
+        return Ragged.of(mapped, np.int32)
+
+
+def _same_spelling(data: PreparedData, checkpoint: Path, tokenizer: WordPieceTokenizer) -> NDArray[np.int32] | None:
+    """int32 ndarray of shape (V,): the teacher's id of each of the student's tokens, where both split texts alike.
+
+    That is so when every ordinary token of the student is one of the teacher's and both are uncased WordPiece: then
+    tokens that are there need not be made again. None otherwise.
+    """
+    spellings = data.folder / VOCABULARY
+    if not spellings.is_file():
+        return None
+    record = json.loads(spellings.read_text())
+    if splitting(checkpoint / "tokenizer.json") != record["splitting"]:
+        return None
+    tokens: list[str] = record["tokens"]
+    special = set(data.manifest.special_ids)
+    table = np.zeros(len(tokens), np.int32)
+    for number, token in enumerate(tokens):
+        found = tokenizer.id(token)
+        if found is None and number not in special:
+            return None
+        table[number] = 0 if found is None else found
+    return table
+
+
+class _Network:
+    """The checkpoint on the best device there is."""
+
+    def __init__(self, checkpoint: Path, max_length: int) -> None:
+        import torch
+        from transformers import AutoModel
+
+        self.tokenizer = WordPieceTokenizer.from_file(checkpoint / "tokenizer.json")
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        with quiet_transformers():
+            model: Any = AutoModel.from_pretrained(checkpoint, trust_remote_code=False)
+        self._model = model.to(self.device, torch.float32).eval()
+        pooling = checkpoint / "1_Pooling" / "config.json"
+        record = json.loads(pooling.read_text()) if pooling.is_file() else {}
+        self._cls = bool(record.get("pooling_mode_cls_token"))
+        self._max_length = max_length
+
+    def encode(self, rows: Ragged) -> NDArray[np.float16]:
+        """Embeddings of unit length, float16 of shape (n, d); a row without tokens gives zeros."""
+        import torch
+
+        lengths = rows.lengths
+        order = np.argsort(-lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        result: NDArray[np.float16] | None = None
+        start = 0
+        with torch.inference_mode():
+            while start < len(order):
+                longest = int(lengths[order[start]])
+                chosen = order[start : start + max(1, min(4096, _TOKENS[self.device] // longest))]
+                ids = np.full((len(chosen), longest), self.tokenizer.pad_id, np.int64)
+                for place, row in enumerate(chosen):
+                    ids[place, : lengths[row]] = rows[row]
+                mask = torch.from_numpy(np.arange(longest)[None] < lengths[chosen][:, None]).to(self.device)
+                found = self._forward(torch.from_numpy(ids).to(self.device), mask)
+                if result is None:
+                    result = np.zeros((len(rows), found.shape[1]), np.float16)
+                result[chosen] = found
+                start += len(chosen)
+        return np.zeros((len(rows), 1), np.float16) if result is None else result
+
+    def _forward(self, ids: Any, mask: Any) -> NDArray[np.float16]:
+        import torch
+
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+            states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        states = states.float()
+        pooled = states[:, 0] if self._cls else (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        unit: NDArray[np.float16] = torch.nn.functional.normalize(pooled, dim=1).half().cpu().numpy()
+        return unit
