@@ -8,7 +8,7 @@ blocks here).
 
 from __future__ import annotations
 
-# Compiled in: kernels.py dadfc0bd, layout.py badaed2f
+# Compiled in: kernels.py 03db9440, layout.py badaed2f
 import numpy as np
 from numba import njit
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, types
 
 from lsr.index import layout
-from lsr.index.layout import BLOCK, DENSE, GROUP, MAX_ORDINAL, PLAIN, ROW_FROM, SPAN, SPAN_TABLE, SUPERBLOCK
+from lsr.index.layout import BLOCK, DENSE, GROUP, KTH, MAX_ORDINAL, PLAIN, ROW_FROM, SPAN, SPAN_TABLE, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
 _u2 = types.Array(types.uint16, 1, "C", readonly=True)
@@ -22,6 +22,9 @@ _i4 = types.Array(types.int32, 1, "C", readonly=True)
 _i8_out = types.Array(types.int64, 1, "C")
 _i4_out = types.Array(types.int32, 1, "C")
 _u1_out = types.Array(types.uint8, 1, "C")
+
+#: Queries of more terms are taken as they come.
+_SORTED = 2048
 
 list_kind = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_kind)
 list_bytes = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_bytes)
@@ -136,16 +139,41 @@ def locate(
     return -1
 
 
-@njit(types.int64(_i4, _u4, types.int64, _i8_out, _i8_out), cache=True, nogil=True)
-def plan(greatest: np.ndarray, weights: np.ndarray, max_shift: int, bounds: np.ndarray, visits: np.ndarray) -> int:
-    """Bounds of whole superblocks, and those above 0 in falling order: returns visits << 8 | shift.
+@njit(
+    types.void(_i4, _i4, _i4, _u4, _u1, types.int64, types.int64, types.int64, _i8_out, _i8_out, _i4_out, _i8_out),
+    cache=True, nogil=True,
+)  # fmt: skip
+def plan(
+    numbers: np.ndarray,
+    lengths: np.ndarray,
+    greatest: np.ndarray,
+    weights: np.ndarray,
+    kth: np.ndarray,
+    depth: int,
+    max_weight: int,
+    max_shift: int,
+    bounds: np.ndarray,
+    visits: np.ndarray,
+    priority: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """In which order a query goes about a segment; `numbers`, `lengths` and `greatest` are as `locate` fills them.
 
-    The shift is the least by which the bounds of blocks fit 16 bits in every superblock (see block_kernels.py), or 255
-    where none up to `max_shift` is enough.
+    Filled in: `bounds` of whole superblocks; `visits`, those above 0 in falling order; `priority`, the terms by what a
+    posting of each adds at most, falling; `found[0]`, how many visits; `found[1]`, the least shift by which the bounds
+    of blocks fit 16 bits in every superblock (see block_kernels.py), -1 where none up to `max_shift` is enough or a
+    weight is above `max_weight`; `found[2]`, a score that as many documents have as the column `depth` of `kth` says,
+    0 for none (`depth` below 0: unasked).
     """
     width = len(weights)
-    found = 0
+    count = 0
     shift = 0
+    floor = np.int64(0)
+    for j in range(width):
+        if weights[j] > max_weight:
+            shift = max_shift + 1
+        if depth >= 0 and numbers[j] >= 0:
+            floor = max(floor, np.int64(weights[j]) * np.int64(kth[np.int64(numbers[j]) * len(KTH) + depth]))
     for s in range(len(bounds)):
         bound = np.int64(0)
         for j in range(width):
@@ -159,13 +187,28 @@ def plan(greatest: np.ndarray, weights: np.ndarray, max_shift: int, bounds: np.n
                 break
             shift += 1
         if bound > 0:
-            place = found
+            place = count
             while place > 0 and bounds[visits[place - 1]] < bound:
                 visits[place] = visits[place - 1]
                 place -= 1
             visits[place] = s
-            found += 1
-    return found << 8 | (shift if shift <= max_shift else 255)
+            count += 1
+    worth = np.zeros(width, np.float64)
+    for j in range(width):
+        peak = np.int64(0)
+        postings = np.int64(1)
+        for s in range(len(bounds)):
+            peak = max(peak, np.int64(greatest[s * width + j]))
+            postings += lengths[s * width + j]
+        worth[j] = np.float64(weights[j]) * peak / postings
+        place = j
+        while place > 0 and width <= _SORTED and worth[priority[place - 1]] < worth[j]:
+            priority[place] = priority[place - 1]
+            place -= 1
+        priority[place] = j
+    found[0] = count
+    found[1] = shift if shift <= max_shift else -1
+    found[2] = floor
 
 
 @njit(cache=True, nogil=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 7dc8ce4d, intrinsics.py 9bdb35e1, kernels.py dadfc0bd, layout.py badaed2f
+# Compiled in: block_kernels.py eec7f61a, intrinsics.py 9bdb35e1, kernels.py 03db9440, layout.py badaed2f
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from lsr.index.block_kernels import full_cost, part_cost
 from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import add_dense, add_list, add_span, collect, list_kind
-from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE
+from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, collect, list_kind
+from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
 
 
 @njit(cache=True, nogil=True)
@@ -201,3 +201,43 @@ def collect_blocks(
             threshold = max(threshold, heap[0] >> 32)
         size = collect(sums, maxima, low, high, first, threshold, ordinals, base, heap, size)
     return size
+
+
+@njit(types.void(_u1, _u2, types.int64, _i8, _i4, _u4, _i8, _i8_out), cache=True, nogil=True)
+def score_documents(
+    data: np.ndarray,
+    data16: np.ndarray,
+    n_docs: int,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    weights: np.ndarray,
+    places: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Add to `scores[i]` the score of the document at `places[i]`, -1 for none; lists are as `locate` finds them."""
+    width = len(weights)
+    for i in range(len(places)):
+        if places[i] < 0:
+            continue
+        s = places[i] // SUPERBLOCK
+        local = places[i] - s * SUPERBLOCK
+        documents = min(np.int64(SUPERBLOCK), n_docs - s * SUPERBLOCK)
+        for j in range(width):
+            count = np.int64(lengths[s * width + j])
+            if count == 0:
+                continue
+            at = starts[s * width + j]
+            kind = list_kind(count, documents)
+            if kind == DENSE:
+                scores[i] += np.int64(weights[j]) * np.int64(data[at + local])
+            elif kind == PLAIN:
+                p = lower_bound(data16[at >> 1 : (at >> 1) + count], 0, local)
+                if p < count and data16[(at >> 1) + p] == local:
+                    scores[i] += np.int64(weights[j]) * np.int64(data[at + 2 * count + p])
+            else:
+                span = local // SPAN
+                table = data16[at >> 1 : (at + SPAN_TABLE) >> 1]
+                first = at + SPAN_TABLE
+                for p in range(np.int64(table[span]), min(count, np.int64(table[span + 1]))):
+                    if data[first + p] == local - span * SPAN:
+                        scores[i] += np.int64(weights[j]) * np.int64(data[first + count + p])

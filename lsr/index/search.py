@@ -164,18 +164,20 @@ def _search(
     options: SearchOptions,
 ) -> tuple[NDArray[np.int64], Work]:
     """Keys of the best, in any order."""
+    depth = next((place for place, depth in enumerate(KTH) if depth >= k), -1)
     searches = [
-        _SegmentSearch(segment, living, terms, weights, options)
+        _SegmentSearch(segment, living, terms, weights, depth, options)
         for segment, living in zip(segments, alive, strict=True)
     ]
     found = min(k, max(1, sum(segment.n_docs for segment in segments)))
-    floor = max([1, *(search.floor(k) for search in searches)])
+    floor = max([1, *(search.floor for search in searches)])
     shared = np.zeros(1, np.int64)
 
     def part(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         heap, work, size = np.zeros(found, np.int64), np.zeros(7, np.int64), 0
         for search in searches:
-            size = search.run(search.visits[number :: options.threads], floor, shared, heap, size, work)
+            visits = search.visits if options.threads == 1 else search.visits[number :: options.threads].copy()
+            size = search.run(visits, floor, shared, heap, size, work)
         return heap[:size], work
 
     if options.threads == 1:
@@ -185,11 +187,14 @@ def _search(
             parts = list(pool.map(part, range(options.threads)))
         keys = np.sort(np.concatenate([keys for keys, _ in parts]))[-found:]
         work = np.sum([work for _, work in parts], axis=0)
-    return keys, Work(*(int(count) for count in work))
+    return keys, Work(*work.tolist())
 
 
 class _SegmentSearch:
-    """One query on one segment, prepared: where its lists are, and the order in which superblocks are visited."""
+    """One query on one segment, prepared: where its lists are, and the order in which superblocks are visited.
+
+    `floor` is a score that k documents have, 0 where none is known; `depth` the column of `KTH` that says so.
+    """
 
     def __init__(
         self,
@@ -197,16 +202,18 @@ class _SegmentSearch:
         living: NDArray[np.uint8] | None,
         terms: NDArray[np.uint32],
         weights: NDArray[np.uint32],
+        depth: int,
         options: SearchOptions,
     ) -> None:
         from lsr.index.kernels import locate, plan
 
         self._segment, self._options, self._weights = segment, options, weights
         self._living = _NOTHING if living is None else living
-        slots = segment.n_superblocks * len(terms)
+        superblocks, width = segment.n_superblocks, len(terms)
+        slots = superblocks * width
         self._starts = np.empty(slots, np.int64)
-        self._lengths, self._greatest, self._rows = (np.empty(slots, np.int32) for _ in range(3))
-        self._numbers = np.empty(len(terms), np.int32)
+        self._lengths, self._greatest, self._rows = np.empty((3, slots), np.int32)
+        numbers, self._priority = np.empty((2, width), np.int32)
         damaged = locate(
             terms,
             segment.terms,
@@ -222,24 +229,29 @@ class _SegmentSearch:
             self._lengths,
             self._greatest,
             self._rows,
-            self._numbers,
+            numbers,
         )
         if damaged >= 0:
             raise segment.damaged_directory(damaged)
-        bounds, visits = np.empty(segment.n_superblocks, np.int64), np.empty(segment.n_superblocks, np.int64)
-        planned = plan(self._greatest, weights, _MAX_SHIFT, bounds, visits)
-        self.visits = visits[: planned >> 8]
-        heavy = len(weights) > 0 and int(weights.max()) > _MAX_PRUNED_WEIGHT
-        self._shift = -1 if heavy or planned & 255 > _MAX_SHIFT else planned & 255
-        self._priority = self._prioritised()
+        bounds, visits = np.empty((2, superblocks), np.int64)
+        found = np.empty(3, np.int64)
+        plan(
+            numbers,
+            self._lengths,
+            self._greatest,
+            weights,
+            segment.kth,
+            -1 if len(self._living) else depth,
+            _MAX_PRUNED_WEIGHT,
+            _MAX_SHIFT,
+            bounds,
+            visits,
+            self._priority,
+            found,
+        )
+        count, self._shift, self.floor = found.tolist()
+        self.visits = visits[:count]
         self._allowed = self._allowed_blocks()
-
-    def _prioritised(self) -> NDArray[np.int32]:
-        """Numbers of the terms, by what a posting of each can add at most, falling."""
-        shape = (self._segment.n_superblocks, len(self._weights))
-        peaks = self._greatest.reshape(shape).max(axis=0, initial=0)
-        frequencies = self._lengths.reshape(shape).sum(axis=0)
-        return np.argsort(-(peaks * self._weights / np.maximum(frequencies, 1)), kind="stable").astype(np.int32)
 
     def _allowed_blocks(self) -> NDArray[np.uint8]:
         """A byte a block, 0 where nobody may be found; empty where few blocks are so."""
@@ -248,15 +260,6 @@ class _SegmentSearch:
         padding = -len(self._living) % BLOCK
         blocks: NDArray[np.bool_] = np.pad(self._living, (0, padding)).reshape(-1, BLOCK).max(axis=1) > 0
         return _NOTHING if 2 * int(blocks.sum()) > len(blocks) else blocks.astype(np.uint8)
-
-    def floor(self, k: int) -> int:
-        """A score that k documents of this segment have, 0 where none is known."""
-        known = [place for place, depth in enumerate(KTH) if depth >= k]
-        if not known or len(self._living):
-            return 0
-        met = self._numbers >= 0
-        kth = self._segment.kth[self._numbers[met] * len(KTH) + known[0]]
-        return int((kth.astype(np.int64) * self._weights[met]).max(initial=0))
 
     def run(
         self,
@@ -278,7 +281,7 @@ class _SegmentSearch:
                 segment.data16,
                 segment.rows,
                 segment.n_docs,
-                np.ascontiguousarray(visits),
+                visits,
                 self._starts,
                 self._lengths,
                 self._greatest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 7dc8ce4d, kernels.py dadfc0bd, layout.py badaed2f, score_kernels.py 5e553899
+# Compiled in: block_kernels.py eec7f61a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py f2e7b58a
 import numpy as np
 from numba import njit, types
 

@@ -128,30 +128,34 @@ class Segment:
 
     def locate(self, ordinal: int) -> int | None:
         """The place of a document in this segment, None where it is not here."""
-        relative = ordinal - self.ordinal_base
-        if relative < 0:
-            return None
-        if len(self.stored_ordinals) < self.n_docs:
-            return relative if relative < self.n_docs else None
-        if self.reordered:
-            found = np.flatnonzero(self.stored_ordinals == relative) if relative < 2**32 else np.zeros(0, np.int64)
-            return int(found[0]) if len(found) else None
-        place = int(np.searchsorted(self.stored_ordinals, relative))
-        return place if place < self.n_docs and int(self.stored_ordinals[place]) == relative else None
+        place = int(self.find(np.array([ordinal], np.int64))[0])
+        return None if place < 0 else place
 
-    def places(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64 ndarray as long as `ordinals`, which must ascend and all be here: the place of each in this segment."""
+    def find(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 ndarray as long as `ordinals`, in any order: the place of each in this segment, -1 where it is not."""
         relative = ordinals - self.ordinal_base
         if len(self.stored_ordinals) < self.n_docs:
-            return relative
+            return np.where((relative >= 0) & (relative < self.n_docs), relative, -1)
         if not self.reordered:
-            return np.searchsorted(self.stored_ordinals, relative.astype(np.uint32)).astype(np.int64)
-        slots = np.searchsorted(relative, self.stored_ordinals)
-        here = slots < len(relative)
-        here[here] = relative[slots[here]] == self.stored_ordinals[here]
-        result = np.empty(len(ordinals), np.int64)
-        result[slots[here]] = np.flatnonzero(here)
+            slots = np.searchsorted(self.stored_ordinals, relative)
+            here = slots < self.n_docs
+            here[here] = self.stored_ordinals[slots[here]] == relative[here]
+            return np.where(here, slots, -1)
+        order = np.argsort(relative, kind="stable")
+        wanted = relative[order]
+        slots = np.searchsorted(wanted, self.stored_ordinals)
+        here = slots < len(wanted)
+        here[here] = wanted[slots[here]] == self.stored_ordinals[here]
+        result = np.full(len(ordinals), -1, np.int64)
+        result[order[slots[here]]] = np.flatnonzero(here)
         return result
+
+    def places(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same for documents that must all be here."""
+        places = self.find(ordinals)
+        if len(places) and int(places.min()) < 0:
+            raise KeyError(int(ordinals[int(places.argmin())]))
+        return places
 
     # -- terms ------------------------------------------------------------------------------------------------------
 
