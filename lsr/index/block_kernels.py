@@ -8,11 +8,12 @@ blocks here).
 
 from __future__ import annotations
 
-# Compiled in: kernels.py 03db9440, layout.py badaed2f
+# Compiled in: intrinsics.py 9bdb35e1, kernels.py 03db9440, layout.py badaed2f
 import numpy as np
 from numba import njit
 
-from lsr.index.kernels import list_kind
+from lsr.index.intrinsics import prefetch
+from lsr.index.kernels import list_bytes, list_kind
 from lsr.index.layout import BLOCK, DENSE, PLAIN, ROW
 
 #: Lists are left out of bounds when all of them together add at most the 2^-5th part of what is needed.
@@ -159,6 +160,38 @@ def live_cost(lengths: np.ndarray, documents: int, live: int) -> int:
         if count > 0:
             cost += part_cost(count, documents, live)
     return cost
+
+
+@njit(cache=True, nogil=True)
+def fetch_ahead(
+    data: np.ndarray,
+    row_data: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    documents: int,
+    to_bound: bool,
+) -> None:
+    """Ask for what a superblock needs first, while another is worked on: it comes from memory in the meantime.
+
+    To be bounded, its rows, and its lists without one; to be scanned, where each list begins.
+    """
+    for j in range(len(lengths)):
+        count = np.int64(lengths[j])
+        if count == 0:
+            continue
+        at = starts[j]
+        if not to_bound:
+            size = min(256, list_bytes(count, documents))
+            for line in range(0, size, 64):
+                prefetch(data, at + line)
+        elif rows[j] >= 0:
+            at = np.int64(rows[j]) * ROW
+            for line in range(0, ROW, 64):
+                prefetch(row_data, at + line)
+        else:
+            for line in range(0, list_bytes(count, documents), 64):
+                prefetch(data, at + line)
 
 
 @njit(cache=True, nogil=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py eec7f61a, intrinsics.py 9bdb35e1, kernels.py 03db9440, layout.py badaed2f
+# Compiled in: block_kernels.py 27bec00a, intrinsics.py 9bdb35e1, kernels.py 03db9440, layout.py badaed2f
 import numpy as np
 from numba import njit, types
 
@@ -154,6 +154,10 @@ def score_blocks(
         for i in range(n_live):
             kept[n_kept] = live[i]
             n_kept += row[live[i]] > 0
+        if place + 1 < n_order:  # the next list's table is on its way while this one is added
+            table = starts[order[place + 1]] >> 1
+            for i in range(n_live):
+                prefetch(data16, table + np.int64(live[i]) // (SPAN // BLOCK))
         add_blocks(
             sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j], kept[:n_kept], spans, work
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py eec7f61a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py f2e7b58a
+# Compiled in: block_kernels.py 27bec00a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py 039c09c7
 import numpy as np
 from numba import njit, types
 
 from lsr.index.block_kernels import (
     bound_blocks,
     cut_for,
+    fetch_ahead,
     greatest_bound,
     list_live,
     live_cost,
@@ -164,6 +165,13 @@ def search_superblocks(
                 elif pause > 0:
                     pause -= 1
                     prune = False
+            if n + 1 < len(visits):
+                next_first = visits[n + 1] * SUPERBLOCK
+                following = slice(visits[n + 1] * width, (visits[n + 1] + 1) * width)
+                fetch_ahead(
+                    data, row_data, starts[following], lengths[following], rows[following],
+                    min(np.int64(SUPERBLOCK), n_docs - next_first), prune,
+                )  # fmt: skip
             if prune:
                 blocks = (documents + BLOCK - 1) // BLOCK
                 own_bounds = bounds[n * ROW : n * ROW + blocks]
