@@ -103,6 +103,7 @@ def score_blocks(
     shift: int,
     documents: int,
     threshold: int,
+    raised: int,
     live: np.ndarray,
     rest: np.ndarray,
     kept: np.ndarray,
@@ -115,10 +116,12 @@ def score_blocks(
 
     Lists without a row come first, then those with one, the greatest first. `rest[block]` is the bound of what the
     lists with rows add (÷ 2^shift) and falls as they are added: a block whose best sum and rest together stay below
-    `threshold` is dropped. Returns how many blocks are left in `live`; their sums are whole, others have no meaning.
+    `threshold` is dropped, where the rest counts for 1,024 / `raised` of what it is. Returns how many blocks are left
+    in `live`; their sums are whole, others have no meaning.
     `kept`, `order` and `spans` are buffers.
     """
     up = (1 << shift) - 1
+    share = (1 << 20) // raised
     for block in live:
         sums[np.int64(block) * BLOCK : (np.int64(block) + 1) * BLOCK] = 0
     n_order = 0
@@ -143,7 +146,7 @@ def score_blocks(
     for i in range(len(live)):
         block = np.int64(live[i])
         live[n_live] = block
-        n_live += may_reach(sums, block, np.int64(rest[block]) << shift, threshold)
+        n_live += may_reach(sums, block, ((np.int64(rest[block]) << shift) * share) >> 10, threshold)
     for place in range(n_order):
         if n_live == 0:
             break
@@ -171,7 +174,7 @@ def score_blocks(
                 n_live += 1
                 continue
             rest[block] -= (np.int64(weights[j]) * impact + up) >> shift
-            n_live += may_reach(sums, block, np.int64(rest[block]) << shift, threshold)
+            n_live += may_reach(sums, block, ((np.int64(rest[block]) << shift) * share) >> 10, threshold)
     return n_live
 
 

@@ -25,9 +25,11 @@ from lsr.index.layout import (
 from lsr.index.options import EXACT, STRATEGIES, SearchOptions
 from lsr.index.plain import scan_plainly
 from lsr.index.quantize import MAX_IMPACT
+from lsr.index.rescore import rescore
 from lsr.index.segment import Segment
 
 _NOTHING = np.zeros(0, np.uint8)
+_NO_ORDINALS = np.zeros(0, np.uint32)
 
 #: Query weights above this do not fit the 16-bit products that bounds are made of; such queries are scanned.
 _MAX_PRUNED_WEIGHT = 255
@@ -205,40 +207,19 @@ class _SegmentSearch:
         depth: int,
         options: SearchOptions,
     ) -> None:
-        from lsr.index.kernels import locate, plan
+        from lsr.index.kernels import plan
 
         self._segment, self._options, self._weights = segment, options, weights
         self._living = _NOTHING if living is None else living
-        superblocks, width = segment.n_superblocks, len(terms)
-        slots = superblocks * width
-        self._starts = np.empty(slots, np.int64)
-        self._lengths, self._greatest, self._rows = np.empty((3, slots), np.int32)
-        numbers, self._priority = np.empty((2, width), np.int32)
-        damaged = locate(
-            terms,
-            segment.terms,
-            segment.frequencies,
-            segment.borders,
-            segment.supers,
-            segment.counts,
-            segment.peaks,
-            segment.data_starts,
-            segment.row_starts,
-            segment.n_docs,
-            self._starts,
-            self._lengths,
-            self._greatest,
-            self._rows,
-            numbers,
-        )
-        if damaged >= 0:
-            raise segment.damaged_directory(damaged)
+        self._lists = segment.locate_lists(terms)
+        superblocks = segment.n_superblocks
+        self._priority = np.empty(len(terms), np.int32)
         bounds, visits = np.empty((2, superblocks), np.int64)
         found = np.empty(3, np.int64)
         plan(
-            numbers,
-            self._lengths,
-            self._greatest,
+            self._lists.numbers,
+            self._lists.lengths,
+            self._lists.greatest,
             weights,
             segment.kth,
             -1 if len(self._living) else depth,
@@ -269,8 +250,12 @@ class _SegmentSearch:
         heap: NDArray[np.int64],
         size: int,
         work: NDArray[np.int64],
+        by_place: bool = False,
     ) -> int:
-        """Merge the hits of some superblocks into the heap; returns its new size."""
+        """Merge the hits of some superblocks into the heap; returns its new size.
+
+        `by_place`: keys tell places in the segment instead of ordinals.
+        """
         from lsr.index.search_kernels import search_superblocks
 
         segment, options = self._segment, self._options
@@ -282,17 +267,17 @@ class _SegmentSearch:
                 segment.rows,
                 segment.n_docs,
                 visits,
-                self._starts,
-                self._lengths,
-                self._greatest,
-                self._rows,
+                self._lists.starts,
+                self._lists.lengths,
+                self._lists.greatest,
+                self._lists.rows,
                 self._weights,
                 self._priority,
                 self._shift,
                 self._living,
                 self._allowed,
-                segment.stored_ordinals,
-                segment.ordinal_base,
+                _NO_ORDINALS if by_place else segment.stored_ordinals,
+                0 if by_place else segment.ordinal_base,
                 STRATEGIES[options.strategy],
                 floor,
                 round(options.overestimate_superblocks * 1024),
@@ -319,17 +304,22 @@ def _two_stages(
     k: int,
     options: SearchOptions,
 ) -> Top:
-    """Candidates by the heaviest terms, then their whole scores."""
-    from lsr.index.rescore import rescore
-
+    """Candidates of each segment by the heaviest terms, then their whole scores."""
     kept = max(1, round(options.query_terms * len(terms)))
     heaviest = np.sort(np.argsort(-weights.astype(np.int64), kind="stable")[:kept])
     wanted = round(options.candidates * k)
-    keys, work = _search(segments, alive, terms[heaviest], weights[heaviest], wanted, options)
-    first = _top(keys, work, exact=False)
-    scores = rescore(segments, first.ordinals, terms, weights)
-    best = np.lexsort((first.ordinals, -scores))[:k]
-    return Top(scores[best], first.ordinals[best], work, exact=False)
+    shared, total = np.zeros(1, np.int64), np.zeros(7, np.int64)
+    keys = [np.zeros(0, np.int64)]
+    for segment, living in zip(segments, alive, strict=True):
+        search = _SegmentSearch(segment, living, terms[heaviest], weights[heaviest], -1, options)
+        heap = np.zeros(min(wanted, max(1, segment.n_docs)), np.int64)
+        shared[0] = 0
+        size = search.run(search.visits, 1, shared, heap, 0, total, by_place=True)
+        places = MAX_ORDINAL - (heap[:size] & MAX_ORDINAL)
+        scores = rescore(segment, places, terms, weights)
+        keys.append((scores << 32) | (MAX_ORDINAL - segment.ordinal_base - segment.ordinals_at(places)))
+    best = np.sort(np.concatenate(keys))[-k:]
+    return _top(best, Work(*total.tolist()), exact=False)
 
 
 def _top(keys: NDArray[np.int64], work: Work, exact: bool = True) -> Top:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 27bec00a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py 039c09c7
+# Compiled in: block_kernels.py 27bec00a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py 7e5968a7
 import numpy as np
 from numba import njit, types
 
@@ -242,7 +242,7 @@ def search_superblocks(
                 work[5] += len(chosen)
                 left = score_blocks(
                     data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, shift, documents,
-                    (threshold * raise_block) >> 10, chosen, rest[n * ROW : (n + 1) * ROW], kept, pending, counts,
+                    threshold, raise_block, chosen, rest[n * ROW : (n + 1) * ROW], kept, pending, counts,
                     sums32, work,
                 )  # fmt: skip
                 size = collect_blocks(

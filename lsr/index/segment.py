@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,17 @@ _DTYPES = {
     "rows": np.uint8,
     "ordinals": np.uint32,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLists:
+    """Where the lists of a query's terms are, in slot superblock × terms + term; see `kernels.locate`."""
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+    greatest: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    numbers: NDArray[np.int32]
 
 
 class Segment:
@@ -126,6 +138,12 @@ class Segment:
             return np.arange(self.n_docs, dtype=np.uint32)
         return self.stored_ordinals
 
+    def ordinals_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 ndarray as long as `places`: the ordinals of the documents there, relative to `ordinal_base`."""
+        if len(self.stored_ordinals) < self.n_docs:
+            return places
+        return self.stored_ordinals[places].astype(np.int64)
+
     def locate(self, ordinal: int) -> int | None:
         """The place of a document in this segment, None where it is not here."""
         place = int(self.find(np.array([ordinal], np.int64))[0])
@@ -188,6 +206,38 @@ class Segment:
             at += size
         if at != self.data_starts[number + 1]:
             raise self.damaged_directory(number)
+
+    def locate_lists(self, terms: NDArray[np.uint32]) -> QueryLists:
+        """All lists of these terms, ascending, by the compiled kernel.
+
+        Raises `CorruptionError` where the directory cannot be right: what is returned can be followed.
+        """
+        from lsr.index.kernels import locate
+
+        slots = self.n_superblocks * len(terms)
+        starts = np.empty(slots, np.int64)
+        lengths, greatest, rows = np.empty((3, slots), np.int32)
+        numbers = np.empty(len(terms), np.int32)
+        damaged = locate(
+            terms,
+            self.terms,
+            self.frequencies,
+            self.borders,
+            self.supers,
+            self.counts,
+            self.peaks,
+            self.data_starts,
+            self.row_starts,
+            self.n_docs,
+            starts,
+            lengths,
+            greatest,
+            rows,
+            numbers,
+        )
+        if damaged >= 0:
+            raise self.damaged_directory(damaged)
+        return QueryLists(starts, lengths, greatest, rows, numbers)
 
     def damaged_directory(self, number: int) -> CorruptionError:
         """What to raise where the directory of term `number` cannot be right."""
