@@ -137,8 +137,8 @@ def order_impacts(
 ) -> NDArray[np.int64]:
     """The same for vectors of 8-bit impacts, which may be mappings of files: copies are made in pieces.
 
-    With fewer rounds, and without the terms that nearly all documents hold: a segment is ordered in .. of the time, for
-    bounds that are .. higher (index/results).
+    With fewer rounds, two thresholds and without the terms that half of the documents hold: 365 s of CPU for 8.8
+    million documents of 73 terms, 568 s at 120 terms.
     """
     rows = _Rows(indptr, terms, impacts)
     return _order(rows, iterations, leaf, shares, 1, max_frequency, 0.5, threads, 0, progress)

@@ -16,8 +16,8 @@ from .base import Peer, Setting
 CHUNK = 100_000
 
 #: Approximate modes: how far bounds are over-estimated, and the share of the query that finds candidates.
-OVERESTIMATES = (1.0, 1.15, 1.3, 1.5, 1.8)
-QUERY_TERMS = (1.0, 0.75, 0.5, 0.35)
+OVERESTIMATES = (1.0, 1.01, 1.04, 1.13, 1.25)
+QUERY_TERMS = (1.0, 0.75, 0.5)
 
 
 class Lsr(Peer):
