@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -73,7 +74,17 @@ def train(path: Path, *, say: Say, device: str | None = None, stop_after: int | 
         The extra `train` is not installed.
     """
     recipe = read_recipe(path)
-    return follow(recipe, path, say=say, device=device, stop_after=stop_after)
+    try:
+        return follow(recipe, path, say=say, device=device, stop_after=stop_after)
+    finally:
+        _part()
+
+
+def _part() -> None:
+    """Leave the other processes in order: one that just exits may take the threads of its connections down with it."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def dry_run(path: Path, *, say: Say) -> Trained:
