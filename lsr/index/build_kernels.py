@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: layout.py badaed2f
+# Compiled in: layout.py d3f56779
 import numpy as np
 from numba import njit, types
 

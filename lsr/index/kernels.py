@@ -7,11 +7,12 @@ version. Importing this module loads the compiled code, or compiles it: go throu
 
 from __future__ import annotations
 
-# Compiled in: layout.py badaed2f
+# Compiled in: intrinsics.py 9bdb35e1, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 
 from lsr.index import layout
+from lsr.index.intrinsics import prefetch
 from lsr.index.layout import BLOCK, DENSE, GROUP, KTH, MAX_ORDINAL, PLAIN, ROW_FROM, SPAN, SPAN_TABLE, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
@@ -253,6 +254,18 @@ def add_list(
 
 
 @njit(cache=True, nogil=True)
+def begin_list(data: np.ndarray, at: int, count: int, documents: int) -> None:
+    """Ask for where a list's document numbers and impacts begin."""
+    size = list_bytes(count, documents)
+    for line in range(0, min(size, 1024), 64):
+        prefetch(data, at + line)
+    if list_kind(count, documents) != DENSE:
+        second = size - count
+        for line in range(0, min(count, 512), 64):
+            prefetch(data, at + second + line)
+
+
+@njit(cache=True, nogil=True)
 def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray) -> int:
     """Fill in the greatest sum of each group of documents; returns the greatest of all."""
     best = sums[0]
@@ -346,6 +359,8 @@ def scan_superblock(
     padded = (documents + BLOCK - 1) // BLOCK * BLOCK
     sums[:padded] = 0
     for j in range(len(weights)):
+        if j + 1 < len(weights) and lengths[j + 1] > 0:  # the next list comes from memory while this one is added
+            begin_list(data, starts[j + 1], np.int64(lengths[j + 1]), documents)
         if lengths[j] > 0:
             add_list(sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j])
     if len(alive) > 0:

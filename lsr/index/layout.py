@@ -18,10 +18,10 @@ ROW = SUPERBLOCK // BLOCK
 SPAN = 256
 
 #: Lists of fewer postings in their superblock have no row of bounds: their own postings are as quickly read.
-ROW_FROM = 1024
+ROW_FROM = 1152
 
 #: Lists of so many postings are kept by spans, at two bytes a posting.
-SPANNED_FROM = 1024
+SPANNED_FROM = 1152
 
 #: How a list's postings are kept; see `list_kind` and index/FORMAT.md.
 PLAIN, SPANNED, DENSE = 0, 1, 2

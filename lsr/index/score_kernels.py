@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 27bec00a, intrinsics.py 9bdb35e1, kernels.py 03db9440, layout.py badaed2f
+# Compiled in: block_kernels.py ffdcb1e8, intrinsics.py 9bdb35e1, kernels.py 274ce945, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 

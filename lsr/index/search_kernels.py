@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 27bec00a, kernels.py 03db9440, layout.py badaed2f, score_kernels.py 7e5968a7
+# Compiled in: block_kernels.py ffdcb1e8, kernels.py 274ce945, layout.py d3f56779, score_kernels.py b22313b4
 import numpy as np
 from numba import njit, types
 
