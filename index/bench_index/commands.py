@@ -77,7 +77,10 @@ def main() -> int:
         print(prepare.collection("real", options.documents, encode=True, device=options.device).folder)
         return 0
     if options.command == "report":
-        _write(json.loads(options.figures.read_text()), options.figures.with_suffix(""))
+        _write(
+            json.loads(options.figures.read_text()),
+            options.figures.with_name(options.figures.name.removesuffix(".json")),
+        )
         return 0
     return _peers()
 
@@ -174,11 +177,11 @@ def _short(outcome: Outcome) -> str:
 
 def _write(run: dict[str, Any], target: Path) -> None:
     text = report.markdown(run)
-    pictures = plots.plot(run, target.with_suffix(".svg"))
+    pictures = plots.plot(run, target.with_name(f"{target.name}.svg"))
     if pictures:
         text += f"\n![Recall against latency]({pictures[0]})\n"
-    target.with_suffix(".md").write_text(text)
-    target.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
+    target.with_name(f"{target.name}.md").write_text(text)
+    target.with_name(f"{target.name}.json").write_text(json.dumps(run, indent=1) + "\n")
 
 
 def _peers() -> int:

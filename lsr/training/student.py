@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from lsr.encoders.fused_head import fused_head
 from lsr.encoders.head import SplitModel
 from lsr.encoders.manifest import IDF, TOKENIZER
+from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import RecipeError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
-from lsr.training.quiet import quiet_transformers
 
 #: Files that make a tokenizer; copied as they are.
 _TOKENIZER_FILES = (TOKENIZER, "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")

@@ -5,10 +5,8 @@ Knows configurations, tensors and adapters. Knows no pooling. Everything here lo
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import torch
 
 from lsr.encoders.checkpoint import ADAPTER, Checkpoint
 from lsr.encoders.families.base import Placing
+from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import CorruptionError, EncoderError, MissingExtraError
 
 #: What transformers calls each kind of model, and what a user is told it must be.
@@ -24,21 +23,6 @@ _KINDS = {
     "AutoModelForCausalLM": ("causal language model", "*ForCausalLM"),
     "AutoModel": ("model", "a transformer encoder"),
 }
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' progress bars and reports; what matters is raised."""
-    logging: Any = importlib.import_module("transformers.utils.logging")
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def load_model(kind: str, checkpoint: Checkpoint, placing: Placing) -> Any:
@@ -67,7 +51,7 @@ def _pretrained(kind: str, checkpoint: Checkpoint, placing: Placing) -> Any:
 
     what, form = _KINDS[kind]
     try:
-        with quiet():
+        with quiet_transformers():
             model, report = getattr(transformers, kind).from_pretrained(
                 checkpoint.folder,
                 trust_remote_code=placing.remote_code is not None,

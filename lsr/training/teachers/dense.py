@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import TrainingDataError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
 from lsr.training.data.ragged import Ragged
-from lsr.training.quiet import quiet_transformers
 from lsr.training.teachers.base import Cache, Say, Teacher
 
 #: Tokens of a batch, padding included, on a GPU and on a CPU.
