@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import RESULTS, VOCABULARY, make_vectors
+from bench_rows import RESULTS, VOCABULARY, make_vectors
 
 from lsr import Document, Index
 from lsr.vectors import SparseVectors

@@ -8,7 +8,7 @@ blocks here).
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, kernels.py 274ce945, layout.py d3f56779
+# Compiled in: intrinsics.py 9bdb35e1, kernels.py 5af5e93e, layout.py d3f56779
 import numpy as np
 from numba import njit
 

@@ -304,6 +304,7 @@ def kth_maximum(maxima: np.ndarray, groups: int, greatest: int, k: int, counts: 
 def collect(
     sums: np.ndarray,
     maxima: np.ndarray,
+    alive: np.ndarray,
     low: int,
     high: int,
     first: int,
@@ -322,7 +323,7 @@ def collect(
         if maxima[group] < threshold:
             continue
         for i in range(group * GROUP, min((group + 1) * GROUP, high)):
-            if sums[i] < threshold:
+            if sums[i] < threshold or (len(alive) > 0 and alive[first + i] == 0):
                 continue
             place = first + i if len(ordinals) == 0 else np.int64(ordinals[first + i])
             # Of equal scores the lower ordinal has the greater key.
@@ -363,7 +364,7 @@ def scan_superblock(
             begin_list(data, starts[j + 1], np.int64(lengths[j + 1]), documents)
         if lengths[j] > 0:
             add_list(sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j])
-    if len(alive) > 0:
+    if len(alive) > 0 and size < len(heap):  # the threshold of group maxima must be one of the living
         for i in range(documents):
             sums[i] *= alive[first + i]
     greatest = group_maxima(sums, padded, maxima)
@@ -371,4 +372,4 @@ def scan_superblock(
         return size
     if size < len(heap):
         threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest, len(heap), counts))
-    return collect(sums, maxima, 0, documents, first, threshold, ordinals, base, heap, size)
+    return collect(sums, maxima, alive, 0, documents, first, threshold, ordinals, base, heap, size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py ffdcb1e8, intrinsics.py 9bdb35e1, kernels.py 274ce945, layout.py d3f56779
+# Compiled in: block_kernels.py 9160b75b, intrinsics.py 9bdb35e1, kernels.py 5af5e93e, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 
@@ -196,9 +196,6 @@ def collect_blocks(
     for block in live:
         low = np.int64(block) * BLOCK
         high = min(low + BLOCK, documents)
-        if len(alive) > 0:
-            for i in range(low, high):
-                sums[i] *= alive[first + i]
         for group in range(low // GROUP, (low + BLOCK) // GROUP):
             top = sums[group * GROUP]
             for i in range(group * GROUP + 1, (group + 1) * GROUP):
@@ -206,7 +203,7 @@ def collect_blocks(
             maxima[group] = top
         if size == len(heap):
             threshold = max(threshold, heap[0] >> 32)
-        size = collect(sums, maxima, low, high, first, threshold, ordinals, base, heap, size)
+        size = collect(sums, maxima, alive, low, high, first, threshold, ordinals, base, heap, size)
     return size
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py ffdcb1e8, kernels.py 274ce945, layout.py d3f56779, score_kernels.py b22313b4
+# Compiled in: block_kernels.py 9160b75b, kernels.py 5af5e93e, layout.py d3f56779, score_kernels.py 15a372bc
 import numpy as np
 from numba import njit, types
 
