@@ -8,7 +8,7 @@ blocks here).
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, kernels.py 5af5e93e, layout.py d3f56779
+# Compiled in: intrinsics.py 9bdb35e1, kernels.py aba1ec9b, layout.py d3f56779
 import numpy as np
 from numba import njit
 
@@ -65,6 +65,7 @@ def add_whole(bounds: np.ndarray, impacts: np.ndarray, weight: int, shift: int) 
 
 @njit(cache=True, nogil=True)
 def greatest_bound(bounds: np.ndarray) -> int:
+    """The greatest of one or more bounds."""
     best = bounds[0]
     for i in range(1, len(bounds)):
         best = max(best, bounds[i])

@@ -63,7 +63,7 @@ def heap_push(heap: np.ndarray, size: int, key: int) -> int:
 
 @njit(
     types.int64(
-        _u4, _u4, _u4, _u4, _u2, _u2, _u1, _i8, _u4, types.int64,
+        _u4, _u4, _u4, _u2, _u2, _u1, _i8, _u4, types.int64,
         _i8_out, _i4_out, _i4_out, _i4_out, _i4_out,
     ),
     cache=True, nogil=True,
@@ -71,7 +71,6 @@ def heap_push(heap: np.ndarray, size: int, key: int) -> int:
 def locate(
     asked: np.ndarray,
     terms: np.ndarray,
-    frequencies: np.ndarray,
     borders: np.ndarray,
     supers: np.ndarray,
     counts: np.ndarray,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 9160b75b, intrinsics.py 9bdb35e1, kernels.py 5af5e93e, layout.py d3f56779
+# Compiled in: block_kernels.py fdf77413, intrinsics.py 9bdb35e1, kernels.py aba1ec9b, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 
@@ -117,8 +117,7 @@ def score_blocks(
     Lists without a row come first, then those with one, the greatest first. `rest[block]` is the bound of what the
     lists with rows add (÷ 2^shift) and falls as they are added: a block whose best sum and rest together stay below
     `threshold` is dropped, where the rest counts for 1,024 / `raised` of what it is. Returns how many blocks are left
-    in `live`; their sums are whole, others have no meaning.
-    `kept`, `order` and `spans` are buffers.
+    in `live`; their sums are whole, others have no meaning. `kept`, `order` and `spans` are buffers.
     """
     up = (1 << shift) - 1
     share = (1 << 20) // raised

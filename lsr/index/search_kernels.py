@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 9160b75b, kernels.py 5af5e93e, layout.py d3f56779, score_kernels.py 15a372bc
+# Compiled in: block_kernels.py fdf77413, kernels.py aba1ec9b, layout.py d3f56779, score_kernels.py ab49a834
 import numpy as np
 from numba import njit, types
 

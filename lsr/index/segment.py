@@ -221,7 +221,6 @@ class Segment:
         damaged = locate(
             terms,
             self.terms,
-            self.frequencies,
             self.borders,
             self.supers,
             self.counts,
