@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lsr.encoders.manifest import IDF, TOKENIZER, digest
-from lsr.errors import CorruptionError, EncoderError, MissingExtraError, UnknownEncoderError
+from lsr.errors import CorruptionError, EncoderError, InvalidSettingError, MissingExtraError, UnknownEncoderError
 from lsr.text.wordpiece import WordPieceTokenizer
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
@@ -154,6 +154,17 @@ class Checkpoint:
         offset = int(self.config.get("pad_token_id") or 0) + 1
         kin = self.config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet")
         return int(limit) - (offset if kin else 0)
+
+    def reading_length(self, wanted: int | None, usual: int) -> int:
+        """Tokens that are read of a text: `wanted`, or `usual` where that is None and the model can read so many.
+
+        Raises `InvalidSettingError` where the model cannot read `wanted`.
+        """
+        limit = self.positions or usual
+        length = min(usual, limit) if wanted is None else wanted
+        if not 3 <= length <= limit:
+            raise InvalidSettingError(f"max_length is {length}, {self.name} reads between 3 and {limit} tokens")
+        return length
 
     @property
     def idf_file(self) -> Path | None:

@@ -70,10 +70,7 @@ class DeepImpactEncoder(Encoder):
     ) -> None:
         self._checkpoint = found = Checkpoint.locate(checkpoint)
         found.check()
-        limit = found.positions or MAX_LENGTH
-        length = min(MAX_LENGTH, limit) if max_length is None else max_length
-        if not 3 <= length <= limit:
-            raise InvalidSettingError(f"max_length is {length}, {found.name} reads between 3 and {limit} tokens")
+        length = found.reading_length(max_length, MAX_LENGTH)
         if batch_tokens is not None and batch_tokens < 1:
             raise InvalidSettingError(f"batch_tokens is {batch_tokens}, it must be 1 or more")
         self.name = found.name
