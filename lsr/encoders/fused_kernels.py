@@ -21,6 +21,8 @@ def _peaks_kernel(  # type: ignore[no-untyped-def]
     weight,  # (V, D)
     peak,  # (B, V) float32, out
     place,  # (B, V) integers, out
+    above,
+    upto,
     L,
     V,
     D,
@@ -30,10 +32,15 @@ def _peaks_kernel(  # type: ignore[no-untyped-def]
     PLACES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """The maximum over the real positions of a row of its logits of BLOCK_V terms, and where it is."""
+    """The maximum over the real positions of a row of its logits of BLOCK_V terms, and where it is.
+
+    Rows that end at `above` or before, or beyond `upto`, are left to another launch.
+    """
     row = tl.program_id(1).to(tl.int64)
-    v = tl.program_id(0) * BLOCK_V + tl.arange(0, BLOCK_V)
     end = tl.load(ends + row)
+    if (end <= above) | (end > upto):
+        return
+    v = tl.program_id(0) * BLOCK_V + tl.arange(0, BLOCK_V)
     best = tl.full((BLOCK_V,), float("-inf"), tl.float32)
     where = tl.zeros((BLOCK_V,), tl.int32)
     for start in range(0, end, BLOCK_L):
@@ -78,28 +85,42 @@ def peaks(
     peak = states.new_empty((rows, terms), dtype=torch.float32)
     place = None if place_dtype is None else torch.empty_like(peak, dtype=place_dtype)
     wide = states.dtype != torch.float32
-    block_l = 128 if length > 64 else max(16, triton.next_power_of_2(length))
     block_v = 128 if wide else 64
     grid = (triton.cdiv(terms, block_v), rows)
-    _peaks_kernel[grid](
-        states,
-        mask.to(torch.int8),
-        ends,
-        weight,
-        peak,
-        peak if place is None else place,
-        length,
-        terms,
-        width,
-        BLOCK_L=block_l,
-        BLOCK_V=block_v,
-        BLOCK_D=64 if wide else 32,
-        PLACES=place is not None,
-        PRECISION=_precision(),
-        num_warps=8 if block_l == 128 and wide else 4,
-        num_stages=3,
-    )
+    above = -1
+    for block_l, upto in _length_classes(length):
+        _peaks_kernel[grid](
+            states,
+            mask.to(torch.int8),
+            ends,
+            weight,
+            peak,
+            peak if place is None else place,
+            above,
+            upto,
+            length,
+            terms,
+            width,
+            BLOCK_L=block_l,
+            BLOCK_V=block_v,
+            BLOCK_D=64 if wide else 32,
+            PLACES=place is not None,
+            PRECISION=_precision(),
+            num_warps=8 if block_l == 128 and wide else 4,
+            num_stages=3,
+        )
+        above = upto
     return peak, place
+
+
+def _length_classes(length: int) -> list[tuple[int, int]]:
+    """(positions of a tile, longest row) of each launch: a short row would waste most of a large tile.
+
+    A program of a row of another class ends at once, so a launch more costs little.
+    """
+    if length <= 64:
+        return [(max(16, triton.next_power_of_2(length)), length)]
+    return [(32, 32), (64, 64), (128, length)]
 
 
 def _precision() -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lsr.encoders.fused_head import fused_head
 from lsr.encoders.head import SplitModel
 from lsr.encoders.manifest import IDF, TOKENIZER
+from lsr.encoders.packed import packable, packed_states
 from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import RecipeError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -66,6 +67,7 @@ class Student(torch.nn.Module):
         state = model.state_dict(keep_vars=True)
         split = SplitModel(model)
         self.network = model
+        self._packs = packable(model)
         self._decoder_names = _names(state, split.weight), _names(state, split.bias)
         embedding = model.get_input_embeddings().weight
         self._tied = split.weight is embedding
@@ -103,7 +105,7 @@ class Student(torch.nn.Module):
 
     def weights(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(n, L) ids and mask to (n, V) float32 term weights; special tokens weigh nothing."""
-        states = self._split[0].states(ids, mask.long())
+        states = packed_states(self.network, ids, mask) if self._packs else self._split[0].states(ids, mask.long())
         found = fused_head(states, mask, self.decoder_weight, self.bias, backend=self.head_backend)
         return found * self.kept
 

@@ -65,9 +65,11 @@ def test_equals_the_naive_head_forward_and_backward(
 
 def check_kernels() -> None:
     """Triton's kernels against the naive head, on the CPU in Triton's interpreter."""
-    sizes = [(3, 5, 8, 40), (2, 70, 24, 150), (1, 130, 70, 33)]
+    sizes = [(3, 5, 8, 40), (2, 70, 24, 150), (1, 130, 70, 33), (5, 140, 16, 70)]
     for activation, size, with_bias in itertools.product(ACTIVATIONS, sizes, (True, False)):
         states, mask, weight, bias = random_case(11, *size)
+        for row, end in zip(range(len(mask) if size[0] == 5 else 0), (32, 33, 64, 0), strict=False):
+            mask[row, end:] = 0  # rows of every class of lengths, and an empty one
         tensors = (states, weight, bias) if with_bias else (states, weight)
 
         def oracle(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsr.encoders.quiet import quiet_transformers
-from lsr.errors import TrainingDataError
+from lsr.errors import TrainingDataError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
 from lsr.training.data.ragged import Ragged
@@ -133,7 +133,8 @@ class _Network:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         with quiet_transformers():
             model: Any = AutoModel.from_pretrained(checkpoint, trust_remote_code=False)
-        self._model = model.to(self.device, torch.float32).eval()
+        # Half floats are finer than bfloat16, and a sentence encoder stays far within their range.
+        self._model = model.to(self.device, torch.float16 if self.device == "cuda" else torch.float32).eval()
         pooling = checkpoint / "1_Pooling" / "config.json"
         record = json.loads(pooling.read_text()) if pooling.is_file() else {}
         self._cls = bool(record.get("pooling_mode_cls_token"))
@@ -166,9 +167,9 @@ class _Network:
     def _forward(self, ids: Any, mask: Any) -> NDArray[np.float16]:
         import torch
 
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        states = states.float()
+        states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
         pooled = states[:, 0] if self._cls else (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        if not bool(pooled.isfinite().all()):
+            raise TrainingError("the embeddings are not finite", remedy="The checkpoint may be damaged")
         unit: NDArray[np.float16] = torch.nn.functional.normalize(pooled, dim=1).half().cpu().numpy()
         return unit
