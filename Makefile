@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench bench-index bench-encode bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
+.PHONY: help demo test check bench bench-index bench-encode bench-train bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,13 @@ $(JAVA_VENV)/tried: index/peers-java.txt
 
 bench-encode: $(VENV)/installed  ## documents/s and memory of encoders, against sentence-transformers (QUICK=1: fewer texts)
 	$(VENV)/bin/python training/bench_encode.py --to training/results/encode-cpu.md $(if $(QUICK),--quick)
+
+bench-train: $(VENV)/peers-train  ## documents/s and memory of training, against sentence-transformers (QUICK=1; BENCH_ARGS="--device cuda")
+	$(VENV)/bin/python training/bench_train.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+$(VENV)/peers-train: $(VENV)/installed constraints.txt
+	$(VENV)/bin/pip install $(PIP_FLAGS) datasets
+	touch $@
 
 bench-ingest: $(VENV)/peers-ingest  ## documents/s of ready vectors, against Milvus Lite and Qdrant Edge (QUICK=1: fewer documents)
 	$(VENV)/bin/python index/bench_ingest.py $(if $(QUICK),--quick)
