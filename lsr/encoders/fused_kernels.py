@@ -106,7 +106,7 @@ def peaks(
             BLOCK_D=64 if wide else 32,
             PLACES=place is not None,
             PRECISION=_precision(),
-            num_warps=8 if block_l == 128 and wide else 4,
+            num_warps=4,
             num_stages=3,
         )
         above = upto

@@ -7,6 +7,7 @@ tokens may then share a batch at no loss, which training needs: its batches are 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ def packable(model: Any) -> bool:
     )
 
 
-def packed_states(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def packed_states(model: Any, ids: torch.Tensor, mask: torch.Tensor, *, compiled: bool = False) -> torch.Tensor:
     """What the decoder of a packable model reads, differentiable in the model's parameters.
 
     Parameters
@@ -44,6 +45,9 @@ def packed_states(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Te
     ids : int64 tensor of shape (B, L)
     mask : bool tensor of shape (B, L)
         True at real positions.
+    compiled : bool
+        Run the layers through torch.compile, once for all of them and for any number of tokens: norms, activations and
+        casts are most of the time of a small body, and are fused then. The first batch waits for it.
 
     Returns
     -------
@@ -58,17 +62,31 @@ def packed_states(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Te
     flat = ids.reshape(-1)[places]
     body = model.bert
     states = body.embeddings(flat[None], position_ids=positions[None], token_type_ids=torch.zeros_like(flat)[None])[0]
+    step = _compiled_layer() if compiled else _layer
     for layer in body.encoder.layer:
-        own = layer.attention.self
-        query, key, value = (
-            part(states).view(len(flat), own.num_attention_heads, -1) for part in (own.query, own.key, own.value)
-        )
-        found = _attend(query, key, value, borders, places, mask)
-        states = layer.attention.output(found.reshape(len(flat), -1), states)
-        states = layer.output(layer.intermediate(states), states)
+        states = step(layer, states, borders, places, mask)
     states = model.cls.predictions.transform(states)
     out: torch.Tensor = states.new_zeros(count * length, states.shape[1]).index_copy(0, places, states)
     return out.view(count, length, -1)
+
+
+@functools.cache
+def _compiled_layer() -> Any:
+    return torch.compile(_layer, dynamic=True)
+
+
+def _layer(
+    layer: Any, states: torch.Tensor, borders: torch.Tensor, places: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """One layer: (T, d) to (T, d)."""
+    own = layer.attention.self
+    query, key, value = (
+        part(states).view(len(states), own.num_attention_heads, -1) for part in (own.query, own.key, own.value)
+    )
+    found = _attend(query, key, value, borders, places, mask)
+    states = layer.attention.output(found.reshape(len(states), -1), states)
+    out: torch.Tensor = layer.output(layer.intermediate(states), states)
+    return out
 
 
 def _attend(

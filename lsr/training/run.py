@@ -258,6 +258,7 @@ def _student(
     )
     student.to(device)
     student.head_backend = recipe.optimizer.head_backend
+    student.compiled = recipe.optimizer.compile
     if settings.head == "calibrated" and not resuming:
         rng = np.random.default_rng([recipe.run.seed, 3])
         chosen = rng.permutation(len(data.documents))[: _CALIBRATION if str(device) != "cpu" else _CALIBRATION // 8]

@@ -61,6 +61,8 @@ class Student(torch.nn.Module):
         super().__init__()
         #: As `fused_head` takes it.
         self.head_backend = "auto"
+        #: As `packed_states` takes it.
+        self.compiled = False
         self.config = model.config
         # As saved: under their names in a *ForMaskedLM, the decoder's tied weight once.
         self._kind = type(model)
@@ -105,7 +107,10 @@ class Student(torch.nn.Module):
 
     def weights(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(n, L) ids and mask to (n, V) float32 term weights; special tokens weigh nothing."""
-        states = packed_states(self.network, ids, mask) if self._packs else self._split[0].states(ids, mask.long())
+        if self._packs:
+            states = packed_states(self.network, ids, mask, compiled=self.compiled and self.training)
+        else:
+            states = self._split[0].states(ids, mask.long())
         found = fused_head(states, mask, self.decoder_weight, self.bias, backend=self.head_backend)
         return found * self.kept
 

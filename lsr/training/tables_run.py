@@ -205,6 +205,8 @@ class Optimizer:
         memory of a chunk.
     head_backend : "auto", "torch" or "triton"
         How the masked-LM head is computed (`lsr.encoders.fused_head`).
+    compile : bool
+        Compile the layers of a BERT (`lsr.encoders.packed`): the first step takes a minute, each later one less.
     """
 
     steps: int
@@ -222,6 +224,7 @@ class Optimizer:
     chunk_documents: int = 0
     gradient_cache: bool = False
     head_backend: str = "auto"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_values(
