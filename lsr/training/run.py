@@ -207,6 +207,8 @@ def gather(recipe: Recipe, path: Path, say: Say) -> tuple[PreparedData, list[Tea
     for settings in recipe.mining:
         by = by_name.get(settings.by) or _bm25(teachers, data, say)
         mined.append(mine(settings, data, by, say))
+    for teacher in teachers:
+        teacher.meet(mined, say)
     return data, teachers, mined
 
 
