@@ -20,6 +20,7 @@ from lsr.cli import (
     eval_compare,
     eval_explain,
     eval_vocabulary,
+    export,
     index,
     info,
     mine,
@@ -57,7 +58,7 @@ def _words(module: str) -> str:
     return {"distill_scores": "distill-scores"}.get(module, module.replace("_", " "))
 
 
-TRAINING = (train, mine, distill_scores)
+TRAINING = (train, mine, distill_scores, export)
 EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
 for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, *TRAINING, demo):
     # A verb's docstring is its help, and the first line of it what `lsr --help` says.

@@ -23,6 +23,7 @@ from lsr.encoders.idf import inverse_document_frequency, read_idf_table
 from lsr.encoders.manifest import TOKENIZER
 from lsr.errors import MissingExtraError, RecipeError
 from lsr.text.wordpiece import WordPieceTokenizer
+from lsr.training.checkpoints import COMPLETE, MODEL, last_complete
 from lsr.training.data.batches import BatchDataset, Sampler
 from lsr.training.data.mining import mine
 from lsr.training.data.pairs import read_pairs, source_name
@@ -134,7 +135,7 @@ def follow(
     from lsr.training.heldout import evaluate_held_out
     from lsr.training.objective import Objective
     from lsr.training.report import write_report
-    from lsr.training.trainer import COMPLETE, SparseTrainer, arguments, last_complete
+    from lsr.training.trainer import SparseTrainer, arguments
 
     output = recipe.run.output
     _claim(recipe, output)
@@ -183,7 +184,7 @@ def follow(
     if trainer.state.global_step < recipe.optimizer.steps:
         return Trained(output, {})
     figures = evaluate() if leads else {}
-    model = output / "model"
+    model = output / MODEL
     if leads:
         _publish(student, model, lambda folder: write_report(folder, recipe, path, data.manifest, output, figures))
         tell("held out: " + _listed(figures))

@@ -16,12 +16,11 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from lsr.errors import DivergedError, RecipeError
+from lsr.training.checkpoints import COMPLETE
 from lsr.training.diagnosis import diagnose
 from lsr.training.objective import Objective
 from lsr.training.recipe import Optimizer, Recipe
 
-#: Written into a checkpoint when everything else is.
-COMPLETE = "complete"
 _OBJECTIVE = "objective.safetensors"
 
 Say = Callable[[str], None]
@@ -249,12 +248,6 @@ def parameter_groups(objective: Objective, recipe: Recipe) -> list[dict[str, Any
         decay = optimizer.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
-
-
-def last_complete(output: Path) -> Path | None:
-    """The complete checkpoint of the most steps in a run's folder."""
-    found = [path for path in output.glob("checkpoint-*") if (path / COMPLETE).is_file()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def _only(batches: list[Any]) -> Any:
