@@ -85,6 +85,8 @@ class SparseTrainer(Trainer):
         Gets a line for each entry of the log.
     evaluate : callable, optional
         Figures of the held-out queries.
+    judged : callable, optional
+        Figures of judged collections; asked for on the first process only.
     """
 
     def __init__(
@@ -96,8 +98,9 @@ class SparseTrainer(Trainer):
         *,
         say: Say,
         evaluate: Evaluate | None = None,
+        judged: Evaluate | None = None,
     ) -> None:
-        self._recipe, self._say, self._held_out = recipe, say, evaluate
+        self._recipe, self._say, self._held_out, self._judged = recipe, say, evaluate, judged
         self._objective = objective
         self._output = Path(args.output_dir or ".")
         super().__init__(model=objective, args=args, train_dataset=dataset, data_collator=_only)
@@ -216,6 +219,10 @@ class SparseTrainer(Trainer):
         if figures and every and step % every == 0 and self._held_out is not None:
             logs.update(self._held_out())
             self._clock = (time.perf_counter(), step)
+        every = self._recipe.evaluate.steps
+        if figures and every and step % every == 0 and self._judged is not None and self.args.process_index == 0:
+            logs.update({name: round(value, 6) for name, value in self._judged().items()})
+            self._clock = (time.perf_counter(), step)
         super().log(logs, start_time)
         if self.args.should_save:
             with (self._output / "log.jsonl").open("a") as file:
@@ -272,4 +279,5 @@ def _line(step: int, logs: dict[str, float]) -> str:
     )
     parts = [f"{label} {logs[name]:{form}}" for name, label, form in wanted if name in logs]
     losses = [f"{name[5:]} {value:.4f}" for name, value in logs.items() if name.startswith("loss_")]
+    parts += [f"{name[7:].replace('_', ' ')} {value:.4g}" for name, value in logs.items() if name.startswith("judged_")]
     return f"step {step}: " + ", ".join(parts) + (f" ({', '.join(losses)})" if losses else "")
