@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsr.errors import InvalidSettingError, TrainingDataError
-from lsr.training.offline.files import Moved, Numbered, check_target, load_rows, written
-from lsr.training.offline.judges import Judge, check_scores, make_scorer
+from lsr.training.offline.files import Numbered, check_target, load_rows, written
+from lsr.training.offline.judges import Judge, Moved, check_scores, make_scorer
 from lsr.training.tables_data import Source
 from lsr.training.teachers.ensemble import min_max
 

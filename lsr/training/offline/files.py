@@ -19,9 +19,6 @@ from lsr.errors import InvalidSettingError
 from lsr.training.data.pairs import Pair, read_rows
 from lsr.training.tables_data import Source
 
-#: What is being done, how much of it is done, and how much there is in all.
-Moved = Callable[[str, int, int], None]
-
 
 @dataclass(slots=True)
 class Numbered:

@@ -14,8 +14,8 @@ import numpy as np
 
 from lsr.errors import InvalidSettingError, TrainingDataError
 from lsr.training.data.leaks import text_key
-from lsr.training.offline.files import Moved, Numbered, Row, check_target, load_rows, written
-from lsr.training.offline.judges import Judge, Scorer, check_scores, make_scorer
+from lsr.training.offline.files import Numbered, Row, check_target, load_rows, written
+from lsr.training.offline.judges import Judge, Moved, Scorer, check_scores, make_scorer
 from lsr.training.offline.rankings import Ranked, rank, rank_in
 from lsr.training.tables_data import Source
 
