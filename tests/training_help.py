@@ -118,3 +118,21 @@ def log_of(output: Path) -> dict[int, float]:
     """Objective by step, of a run's log."""
     rows = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     return {row["step"]: row["objective"] for row in rows if "objective" in row}
+
+
+def write_cross_encoder(folder: Path, labels: int = 1) -> Path:
+    """A sequence classifier with random weights and its tokenizer."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(13)
+    config = small_config("bert")
+    config.num_labels = labels
+    model = BertForSequenceClassification(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" not in name.lower():
+                parameter.copy_(torch.randn_like(parameter) * 0.25)  # so that scores differ
+    model.save_pretrained(folder)
+    small_tokenizer().save(str(folder / "tokenizer.json"))
+    return folder

@@ -13,14 +13,17 @@ from lsr.cli import (
     datasets_get,
     delete,
     demo,
+    distill_scores,
     encode,
     encoder,
     eval,
     eval_compare,
     eval_explain,
     eval_vocabulary,
+    export,
     index,
     info,
+    mine,
     optimize,
     patch,
     search,
@@ -50,10 +53,16 @@ def _help(docstring: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (docstring or "").split("\n\n"))
 
 
+def _words(module: str) -> str:
+    """What a verb is called: eval_compare is "eval compare", distill_scores "distill-scores"."""
+    return {"distill_scores": "distill-scores"}.get(module, module.replace("_", " "))
+
+
+TRAINING = (train, mine, distill_scores, export)
 EVALUATION = (eval, eval_compare, eval_explain, eval_vocabulary, datasets, datasets_get)
-for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, train, demo):
-    # A verb's docstring is its help, and the first line of it what `lsr --help` says. eval_compare is "eval compare".
-    app.command(verb.__name__.rpartition(".")[2].replace("_", " "), help=_help(verb.run.__doc__))(verb.run)
+for verb in (index, search, serve, *EVALUATION, info, check, delete, patch, optimize, encode, *TRAINING, demo):
+    # A verb's docstring is its help, and the first line of it what `lsr --help` says.
+    app.command(_words(verb.__name__.rpartition(".")[2]), help=_help(verb.run.__doc__))(verb.run)
 
 for group in (snapshot, alias, encoder):
     verbs = typer.Typer(no_args_is_help=True, help=_help(group.__doc__), rich_markup_mode="rich")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +13,7 @@ from lsr.errors import LsrError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 #: Control characters: in a terminal they do things. A document's own must do nothing.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�") | dict.fromkeys(map(ord, "\t\n\v\f\r\x85"), " ")
@@ -96,6 +96,20 @@ def progress() -> Iterator[Progress]:
     console = talk()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as display:
         yield display
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress display of steps one after another: a function of what is done, how much of it, and of how much."""
+    with progress() as display:
+        tasks: dict[str, TaskID] = {}
+
+        def moved(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = display.add_task(printable(what), total=total, note="")
+            display.update(tasks[what], completed=done, total=total, note=f"{done:,} of {total:,}")
+
+        yield moved
 
 
 def _clock(seconds: float | None) -> str:

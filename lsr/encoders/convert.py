@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lsr.encoders.idf import read_idf_table
-from lsr.encoders.manifest import FILE_NAME, IDF, MODEL, MODEL_INT8, TOKENIZER, Manifest, sha256
+from lsr.encoders.manifest import FILE_NAME, IDF, MODELS, TOKENIZER, Manifest, sha256
 from lsr.encoders.onnx_graph import TILE, BertConfig, build_graph
+from lsr.encoders.onnx_half import halved
 from lsr.encoders.onnx_int8 import build_int8_graph
 from lsr.errors import CorruptionError, EncoderError, InvalidSettingError, MissingExtraError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -29,10 +31,9 @@ def convert_checkpoint(
     licence: str,
     max_length: int = 256,
     tile: int = TILE,
-    int8: bool = True,
+    precisions: Sequence[str] = ("float32", "int8"),
 ) -> Manifest:
-    """Write `model.onnx`, `tokenizer.json`, `manifest.json` and, where the checkpoint has one, `idf.json`; with `int8`
-    also `model.int8.onnx` (`lsr.encoders.onnx_int8`).
+    """Write a model for each precision, `tokenizer.json`, `manifest.json` and, if the checkpoint has one, `idf.json`.
 
     Equal checkpoints and arguments give equal bytes. Each file is written aside and renamed, the manifest last.
 
@@ -48,8 +49,9 @@ def convert_checkpoint(
         Tokens of a text that are read unless a setting says otherwise.
     tile : int
         Terms of a tile of the head.
-    int8 : bool
-        Write the model with 8-bit integers in its head too.
+    precisions : sequence of str
+        float32: `model.onnx`. float16: `model.fp16.onnx`, weights stored in half the space (`lsr.encoders.onnx_half`).
+        int8: `model.int8.onnx`, the head in integers of 8 bits (`lsr.encoders.onnx_int8`).
 
     Raises
     ------
@@ -65,6 +67,11 @@ def convert_checkpoint(
         import safetensors.numpy
     except ImportError:
         raise MissingExtraError("converting a checkpoint", "onnx") from None
+    unknown = sorted(set(precisions) - set(MODELS))
+    if unknown or not precisions:
+        raise InvalidSettingError(
+            f"precision is {', '.join(map(repr, unknown)) or 'missing'}, it must be of {', '.join(MODELS)}"
+        )
     upstream = {file: _read(checkpoint, file) for file in (CONFIG, WEIGHTS, TOKENIZER)}
     try:
         record: dict[str, Any] = json.loads(upstream[CONFIG])
@@ -88,9 +95,13 @@ def convert_checkpoint(
     if (checkpoint / IDF).exists():
         upstream[IDF] = _read(checkpoint, IDF)
         read_idf_table(upstream[IDF], checkpoint / IDF, tokenizer, config.vocabulary)
-    files = {MODEL: build_graph(config, tensors, tile=tile)}
-    if int8:
-        files[MODEL_INT8] = build_int8_graph(config, tensors, tile=tile)
+    files: dict[str, bytes] = {}
+    if {"float32", "float16"} & set(precisions):
+        whole = build_graph(config, tensors, tile=tile)
+        files |= {MODELS["float32"]: whole} if "float32" in precisions else {}
+        files |= {MODELS["float16"]: halved(whole)} if "float16" in precisions else {}
+    if "int8" in precisions:
+        files[MODELS["int8"]] = build_int8_graph(config, tensors, tile=tile)
     files |= {file: upstream[file] for file in (TOKENIZER, IDF) if file in upstream}
     manifest = Manifest(
         name=name,

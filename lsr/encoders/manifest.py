@@ -17,7 +17,10 @@ from lsr.errors import CorruptionError, EncoderError
 FORMAT = "lsr-onnx-encoder"
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
-MODEL, MODEL_INT8, TOKENIZER, IDF = "model.onnx", "model.int8.onnx", "tokenizer.json", "idf.json"
+MODEL, MODEL_HALF, MODEL_INT8 = "model.onnx", "model.fp16.onnx", "model.int8.onnx"
+#: The file of the network for each precision.
+MODELS = {"float32": MODEL, "float16": MODEL_HALF, "int8": MODEL_INT8}
+TOKENIZER, IDF = "tokenizer.json", "idf.json"
 
 
 @dataclass(frozen=True, slots=True)

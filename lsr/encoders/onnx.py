@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lsr.encoders.batching import encode_ahead, encode_in_batches
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.inference_free import InferenceFreeQueries
-from lsr.encoders.manifest import IDF, MODEL, MODEL_INT8, TOKENIZER, Manifest, digest
+from lsr.encoders.manifest import IDF, MODELS, TOKENIZER, Manifest, digest
 from lsr.encoders.masked_lm import MaskedLmEncoder
 from lsr.errors import InvalidSettingError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -31,8 +31,6 @@ REVISION = 1
 #: from 256 to 1024 is within 3 % of 110 SciFact abstracts a second; more threads in fewer, larger batches gave 85.
 BATCH_TOKENS = 1024
 QUERIES = ("neural", "inference-free")
-#: The file of the network for each precision.
-MODELS = {"float32": MODEL, "int8": MODEL_INT8}
 
 
 class OnnxEncoder(MaskedLmEncoder):
@@ -45,7 +43,7 @@ class OnnxEncoder(MaskedLmEncoder):
     Parameters
     ----------
     folder : Path
-        With `manifest.json`, `model.onnx`, `tokenizer.json` and perhaps `idf.json`. Each file is compared with its
+        With `manifest.json`, a model, `tokenizer.json` and perhaps `idf.json`. Each file is compared with its
         hash in the manifest when it is loaded (CorruptionError).
     name : str, optional
         Name in the registry, which then also says `queries`; the folder's path without it.
@@ -55,8 +53,9 @@ class OnnxEncoder(MaskedLmEncoder):
     max_length : int, optional
         Tokens of a text that the network reads, special ones included; the manifest's (256) unless it is given.
         Queries by look-up are read whole.
-    precision : "float32" or "int8"
-        int8: the head of the network in integers of 8 bits, faster and nearly as good; it needs `model.int8.onnx`.
+    precision : "float32", "float16" or "int8", optional
+        float16: the weights are stored in 16 bits, the arithmetic is the same. int8: the head of the network in
+        integers of 8 bits, faster and nearly as good. The first of them that the folder has, unless it is given.
     threads : int, optional
         Batches that are encoded at a time; one for each core that the process may use unless it is given. No part
         of the fingerprint.
@@ -71,7 +70,7 @@ class OnnxEncoder(MaskedLmEncoder):
         name: str | None = None,
         queries: str = "neural",
         max_length: int | None = None,
-        precision: str = "float32",
+        precision: str | None = None,
         threads: int | None = None,
         batch_tokens: int = BATCH_TOKENS,
     ) -> None:
@@ -84,6 +83,8 @@ class OnnxEncoder(MaskedLmEncoder):
             raise InvalidSettingError(
                 f"max_length is {length}, {manifest.name} reads between 3 and {manifest.positions} tokens"
             )
+        if precision is None:
+            precision = next((name for name, file in MODELS.items() if file in manifest.files), "float32")
         if precision not in MODELS:
             raise InvalidSettingError(f"precision is {precision!r}, it must be one of {', '.join(MODELS)}")
         if MODELS[precision] not in manifest.files:

@@ -16,12 +16,14 @@ from lsr.training.losses import LOSSES, Loss
 from lsr.training.regularizers import REGULARIZERS, Regularizer
 from lsr.training.tables import read_table
 from lsr.training.tables_data import Data, Mining, PseudoQueries, Sampling, Source
+from lsr.training.tables_evaluate import Evaluate
 from lsr.training.tables_run import Controller, Ensemble, Idf, Optimizer, Run, Student, TeacherEntry
 
 __all__ = [
     "Controller",
     "Data",
     "Ensemble",
+    "Evaluate",
     "Idf",
     "Mining",
     "Optimizer",
@@ -52,6 +54,7 @@ class Recipe:
     teachers: tuple[TeacherEntry, ...] = ()
     ensemble: Ensemble = field(default_factory=Ensemble)
     controller: Controller = field(default_factory=Controller)
+    evaluate: Evaluate = field(default_factory=Evaluate)
 
     def __post_init__(self) -> None:
         if not self.losses:
@@ -65,6 +68,11 @@ class Recipe:
         for mining in self.mining:
             if mining.by not in minable:
                 raise InvalidSettingError(f"mining.by is {mining.by!r}, it must be one of {', '.join(sorted(minable))}")
+
+        if self.evaluate.steps % self.run.log_steps:
+            raise InvalidSettingError(
+                f"evaluate.steps is {self.evaluate.steps}, it must be a multiple of run.log_steps, {self.run.log_steps}"
+            )
 
     def weighted_losses(self) -> list[tuple[str, float, Loss]]:
         """(name, weight, loss) of each."""

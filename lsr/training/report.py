@@ -86,12 +86,22 @@ def card(
         f"{data.documents:,} distinct texts, {data.queries:,} queries, {data.pseudo_queries:,} pseudo-queries. "
         "The weights derive from these texts and from the checkpoints named above; their licences apply.",
     ]
+    judged = {name: value for name, value in figures.items() if name.startswith("judged_")}
+    figures = {name: value for name, value in figures.items() if name not in judged}
     if figures:
         lines += ["", "## Held-out training pairs", "", "| figure | before | after |", "|---|---|---|"]
         for name, value in figures.items():
             was = f"{before[name]:.4g}" if name in before else ""
             lines.append(f"| {name.removeprefix('heldout_')} | {was} | {value:.4g} |")
         lines += ["", "These compare runs; they are no measure of search on other collections."]
+    if judged:
+        chosen = f"split `{recipe.evaluate.split}`" + (
+            ", test queries: for the record" if recipe.evaluate.on_test else ""
+        )
+        lines += ["", f"## Judged collections ({chosen})", "", "| figure | value |", "|---|---|"]
+        lines += [
+            f"| {name.removeprefix('judged_').replace('_', ' ')} | {value:.4g} |" for name, value in judged.items()
+        ]
     if plotted:
         lines += ["", "![the run](run.png)"]
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,13 @@ from lsr.encoders.idf import inverse_document_frequency, read_idf_table
 from lsr.encoders.manifest import TOKENIZER
 from lsr.errors import MissingExtraError, RecipeError
 from lsr.text.wordpiece import WordPieceTokenizer
+from lsr.training.checkpoints import COMPLETE, MODEL, last_complete
 from lsr.training.data.batches import BatchDataset, Sampler
 from lsr.training.data.mining import mine
 from lsr.training.data.pairs import read_pairs, source_name
 from lsr.training.data.prepare import prepare
 from lsr.training.data.prepared import PreparedData
-from lsr.training.recipe import Recipe, read_recipe
+from lsr.training.recipe import Evaluate, Recipe, read_recipe
 from lsr.training.tables import resolve
 from lsr.training.teachers import Teacher, make_teacher
 
@@ -39,7 +41,7 @@ Say = Callable[[str], None]
 #: What a run's folder says about itself.
 RUN = "run.json"
 #: Parts of a recipe that may change between a run and its continuation.
-_FREE = ("run",)
+_FREE = ("run", "evaluate")
 #: Texts that a new head is calibrated on.
 _CALIBRATION = 2048
 
@@ -117,6 +119,7 @@ def _small(recipe: Recipe, scratch: Path) -> Recipe:
         data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8),
         sampling=dataclasses.replace(recipe.sampling, queries=4, group=group),
         optimizer=dataclasses.replace(recipe.optimizer, steps=2, accumulation=1, chunk_documents=0, warmup=0.0),
+        evaluate=Evaluate(),
     )
 
 
@@ -132,15 +135,19 @@ def follow(
     except ImportError:
         raise MissingExtraError("training", "train") from None
     from lsr.training.heldout import evaluate_held_out
+    from lsr.training.judged import JudgedEvaluation
     from lsr.training.objective import Objective
     from lsr.training.report import write_report
-    from lsr.training.trainer import COMPLETE, SparseTrainer, arguments, last_complete
+    from lsr.training.trainer import SparseTrainer, arguments
 
     output = recipe.run.output
     _claim(recipe, output)
     args = arguments(recipe, output=output, device=device)
     leads = args.process_index == 0
     tell: Say = say if leads else _silent
+    judged = JudgedEvaluation(recipe.evaluate) if recipe.evaluate.judged else None
+    for warning in judged.warnings(recipe.data.sources, path.resolve().parent) if judged is not None else []:
+        tell(warning)
     with args.main_process_first(desc="data"):
         data, teachers, mined = gather(recipe, path, tell)
     table = _idf_table(recipe, data, path.resolve().parent)
@@ -164,7 +171,8 @@ def follow(
         found = evaluate_held_out(student, data, recipe.run.seed)
         return {} if found is None else found.flat()
 
-    trainer = SparseTrainer(objective, dataset, args, recipe, say=tell, evaluate=evaluate)
+    watch = None if judged is None else partial(judged.figures, student, args.device)
+    trainer = SparseTrainer(objective, dataset, args, recipe, say=tell, evaluate=evaluate, judged=watch)
     if stop_after is not None:
         trainer.add_callback(_stopper(stop_after))
     if leads:
@@ -182,8 +190,8 @@ def follow(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < recipe.optimizer.steps:
         return Trained(output, {})
-    figures = evaluate() if leads else {}
-    model = output / "model"
+    figures = {**evaluate(), **(watch() if watch is not None else {})} if leads else {}
+    model = output / MODEL
     if leads:
         _publish(student, model, lambda folder: write_report(folder, recipe, path, data.manifest, output, figures))
         tell("held out: " + _listed(figures))
@@ -207,6 +215,8 @@ def gather(recipe: Recipe, path: Path, say: Say) -> tuple[PreparedData, list[Tea
     for settings in recipe.mining:
         by = by_name.get(settings.by) or _bm25(teachers, data, say)
         mined.append(mine(settings, data, by, say))
+    for teacher in teachers:
+        teacher.meet(mined, say)
     return data, teachers, mined
 
 

@@ -76,17 +76,18 @@ class TeacherEntry:
 
     Parameters
     ----------
-    kind : "dense", "sparse", "bm25" or "scores"
-        dense: a sentence-embedding checkpoint. sparse: any encoder of lsr. bm25: over the students' tokens. scores: the
-        rows' own scores.
+    kind : "dense", "sparse", "bm25", "cross-encoder" or "scores"
+        dense: a sentence-embedding checkpoint. sparse: any encoder of lsr. bm25: over the students' tokens.
+        cross-encoder: a sequence classifier that reads query and document together; it scores the positives and
+        every given and mined negative of a query, once, and no other document. scores: the rows' own scores.
     name : str
         For messages, the cache and mining.
     weight : float
         Share in the ensemble, before normalisation by the sum of weights.
     checkpoint : str
-        Path (dense), or name or path (sparse).
+        Path (dense, cross-encoder), or name or path (sparse).
     max_length : int
-        Tokens that it reads.
+        Tokens that it reads; a cross-encoder, of both texts together.
     k1, b : float
         Of bm25.
     """
@@ -100,7 +101,7 @@ class TeacherEntry:
     b: float = 0.4
 
     def __post_init__(self) -> None:
-        kinds = ("dense", "sparse", "bm25", "scores")
+        kinds = ("dense", "sparse", "bm25", "cross-encoder", "scores")
         check_values(
             "teachers",
             kind=(self.kind, self.kind in kinds, f"one of {', '.join(kinds)}"),

@@ -16,12 +16,11 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from lsr.errors import DivergedError, RecipeError
+from lsr.training.checkpoints import COMPLETE
 from lsr.training.diagnosis import diagnose
 from lsr.training.objective import Objective
 from lsr.training.recipe import Optimizer, Recipe
 
-#: Written into a checkpoint when everything else is.
-COMPLETE = "complete"
 _OBJECTIVE = "objective.safetensors"
 
 Say = Callable[[str], None]
@@ -86,6 +85,8 @@ class SparseTrainer(Trainer):
         Gets a line for each entry of the log.
     evaluate : callable, optional
         Figures of the held-out queries.
+    judged : callable, optional
+        Figures of judged collections; asked for on the first process only.
     """
 
     def __init__(
@@ -97,8 +98,9 @@ class SparseTrainer(Trainer):
         *,
         say: Say,
         evaluate: Evaluate | None = None,
+        judged: Evaluate | None = None,
     ) -> None:
-        self._recipe, self._say, self._held_out = recipe, say, evaluate
+        self._recipe, self._say, self._held_out, self._judged = recipe, say, evaluate, judged
         self._objective = objective
         self._output = Path(args.output_dir or ".")
         super().__init__(model=objective, args=args, train_dataset=dataset, data_collator=_only)
@@ -217,6 +219,10 @@ class SparseTrainer(Trainer):
         if figures and every and step % every == 0 and self._held_out is not None:
             logs.update(self._held_out())
             self._clock = (time.perf_counter(), step)
+        every = self._recipe.evaluate.steps
+        if figures and every and step % every == 0 and self._judged is not None and self.args.process_index == 0:
+            logs.update({name: round(value, 6) for name, value in self._judged().items()})
+            self._clock = (time.perf_counter(), step)
         super().log(logs, start_time)
         if self.args.should_save:
             with (self._output / "log.jsonl").open("a") as file:
@@ -251,12 +257,6 @@ def parameter_groups(objective: Objective, recipe: Recipe) -> list[dict[str, Any
     return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
 
 
-def last_complete(output: Path) -> Path | None:
-    """The complete checkpoint of the most steps in a run's folder."""
-    found = [path for path in output.glob("checkpoint-*") if (path / COMPLETE).is_file()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
 def _only(batches: list[Any]) -> Any:
     """The one batch of a list of one."""
     return batches[0]
@@ -279,4 +279,5 @@ def _line(step: int, logs: dict[str, float]) -> str:
     )
     parts = [f"{label} {logs[name]:{form}}" for name, label, form in wanted if name in logs]
     losses = [f"{name[5:]} {value:.4f}" for name, value in logs.items() if name.startswith("loss_")]
+    parts += [f"{name[7:].replace('_', ' ')} {value:.4g}" for name, value in logs.items() if name.startswith("judged_")]
     return f"step {step}: " + ", ".join(parts) + (f" ({', '.join(losses)})" if losses else "")

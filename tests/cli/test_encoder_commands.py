@@ -56,4 +56,19 @@ def test_encoder_export(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "modules.json").is_file()
     named = RUNNER.invoke(app, ["encoder", "export", "splade-tiny", "--to", str(tmp_path / "other")])
     assert named.exit_code == 1
-    assert "is no checkpoint that can be written so" in named.stderr
+    assert "no checkpoint at splade-tiny" in named.stderr
+
+
+def test_export_of_a_checkpoint_for_onnxruntime(tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path / "model")
+    out = str(tmp_path / "out")
+    command = ["export", str(folder), "--format", "onnx", "--to"]
+    done = RUNNER.invoke(app, [*command, out, "--precision", "float16", "--json"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["source"] == str(folder)
+    assert report["bytes"] == sum(file.stat().st_size for file in Path(out).iterdir())
+    assert (tmp_path / "out" / "model.fp16.onnx").is_file()
+    again = RUNNER.invoke(app, [*command, out])
+    assert again.exit_code == 1
+    assert "is not empty" in again.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_help import TEACHERS, write_recipe
+from training_help import TEACHERS, write_cross_encoder, write_recipe
 
 from lsr.errors import RecipeError, TrainingDataError
 from lsr.training.data.mining import mine
@@ -183,3 +183,67 @@ def test_teachers_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="has no checkpoint"):
         gather(read_recipe(path), path, lambda line: None)
     assert make_teacher is not None
+
+
+def test_a_cross_encoder_scores_the_candidates_of_a_query_and_no_others(tmp_path: Path) -> None:
+    from lsr.training.teachers.networks import PairNetwork
+
+    path = write_recipe(tmp_path, more='[[teachers]]\nkind = "cross-encoder"\nname = "judge"\ncheckpoint = "cross"')
+    write_cross_encoder(tmp_path / "cross")
+    text = path.read_text() + '\n[[mining]]\nby = "bm25"\nlast = 5\n'
+    path.write_text(text.replace("mined_negatives = 0", "mined_negatives = 1"))
+    with (tmp_path / "pairs.jsonl").open("a") as file:
+        file.write(json.dumps({"query": "ice", "pos": "ice and bread", "neg": ["the bridge"]}) + "\n")
+    data, [teacher], [mined] = gather(read_recipe(path), path, lambda line: None)
+    query = len(data.queries) - 1
+    everything = np.arange(len(data.documents))
+    found = teacher.scores(np.array([query]), everything)[0]
+    positive = int(data.pairs[data.pairs[:, 0] == query][0, 1])
+    given = data.negatives[len(data.pairs) - 1].tolist()
+    wanted = {positive, *given, *(d for d in mined[query].tolist() if d >= 0)}
+    assert set(np.flatnonzero(~np.isnan(found)).tolist()) == wanted
+    network = PairNetwork("judge", tmp_path / "cross", 128)
+    texts = data.texts("documents")
+    expected = network.scores([("ice", texts[d]) for d in sorted(wanted)])
+    assert found[sorted(wanted)] == pytest.approx(expected, abs=1e-5)
+    # What a batch draws as a query's own is scored.
+    from lsr.training.data.batches import Sampler
+
+    recipe = read_recipe(path)
+    sampler = Sampler(data, recipe.sampling, recipe.data.sources, [mined], 0)
+    drawn = sampler.draw(0)
+    scores = teacher.scores(drawn.queries, drawn.documents)
+    assert np.isfinite(np.take_along_axis(scores, drawn.own[:, :1], 1)).all()
+    # A second time nothing is computed.
+    said: list[str] = []
+    gather(read_recipe(path), path, said.append)
+    assert not any("scoring" in line for line in said)
+
+
+def test_a_run_is_taught_by_a_cross_encoder(tmp_path: Path) -> None:
+    from lsr.training.run import train
+
+    teacher = '[[teachers]]\nkind = "cross-encoder"\nname = "judge"\ncheckpoint = "cross"\n'
+    more = teacher + '[ensemble]\nnormalise = "none"\nscale = 1.0\n[[mining]]\nby = "bm25"\nlast = 5\n'
+    path = write_recipe(tmp_path, loss="margin_mse", sampling="mined_negatives = 2", more=more, steps=4)
+    write_cross_encoder(tmp_path / "cross")
+    trained = train(path, say=lambda line: None, device="cpu")
+    assert (trained.model / "model.safetensors").is_file()
+
+
+def test_a_sparse_teacher_gives_dot_products_of_its_encoder(tmp_path: Path) -> None:
+    from encoder_checkpoints import save_checkpoint
+
+    from lsr.encoders.registry import load_encoder
+
+    more = '[[teachers]]\nkind = "sparse"\nname = "other"\ncheckpoint = "other"\nmax_length = 30'
+    path = write_recipe(tmp_path, more=more)
+    save_checkpoint(tmp_path / "other", "bert", tied=False)
+    data, [teacher], _ = gather(read_recipe(path), path, lambda line: None)
+    encoder = load_encoder(str(tmp_path / "other"), settings={"max_length": 30})
+    asked = encoder.encode_queries(data.texts("queries")[:5]).to_dense()
+    pool = encoder.encode_documents(data.texts("documents")[3:40]).to_dense()
+    assert teacher.scores(QUERIES, DOCUMENTS) == pytest.approx(asked @ pool.T, rel=1e-4)
+    said: list[str] = []
+    teacher.prepare(said.append)
+    assert said == []

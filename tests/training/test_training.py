@@ -17,9 +17,9 @@ from training_help import TEACHERS, log_of, write_recipe
 
 from lsr.encoders.registry import load_encoder
 from lsr.errors import DivergedError, RecipeError, TrainingError
+from lsr.training.checkpoints import COMPLETE, last_complete
 from lsr.training.diagnosis import diagnose
 from lsr.training.run import dry_run, train
-from lsr.training.trainer import COMPLETE, last_complete
 
 FULL: dict[str, Any] = {
     "loss": "kl",

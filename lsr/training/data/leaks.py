@@ -5,6 +5,7 @@ Knows how two spellings of one query are told to be the same. Knows nothing of t
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,12 @@ from lsr.text.unicode_words import find_words
 def query_key(text: str) -> str:
     """Two queries of equal keys are one: letters and digits in lower case, joined by blanks."""
     return " ".join(find_words(text.casefold()))
+
+
+def text_key(text: str) -> bytes:
+    """10 bytes; equal for texts of the same words, whatever their case and punctuation."""
+    spelling = query_key(text) or text
+    return hashlib.blake2b(spelling.encode("utf-8", "replace"), digest_size=10).digest()
 
 
 def judged_queries(folders: Iterable[Path], splits: Iterable[str]) -> set[str]:

@@ -78,13 +78,13 @@ def _negatives(
 
 def _ranked(teacher: Teacher, data: PreparedData, k: int) -> NDArray[np.int32]:
     if isinstance(teacher, DenseTeacher):
-        return _dense(teacher.embeddings("queries"), teacher.embeddings("documents"), k)
+        return nearest(teacher.embeddings("queries"), teacher.embeddings("documents"), k)
     assert isinstance(teacher, BM25Teacher)
     return _lexical(teacher, data, k)
 
 
-def _dense(queries: NDArray[np.float16], documents: NDArray[np.float16], k: int) -> NDArray[np.int32]:
-    """The k documents of greatest inner product for each query, exactly."""
+def nearest(queries: NDArray[np.float16], documents: NDArray[np.float16], k: int) -> NDArray[np.int32]:
+    """int32 ndarray of shape (Q, k): the k documents of greatest inner product for each query, best first, exactly."""
     import torch
 
     k = min(k, len(documents))

@@ -52,6 +52,19 @@ def read_pairs(source: Source, folder: Path) -> Iterator[Pair]:
         raise TrainingDataError(f"{source.path} gives no training pair", remedy="Check the file and `exclude`")
 
 
+def read_rows(source: Source, folder: Path) -> Iterator[tuple[str, dict[str, Any], Pair]]:
+    """Where each row stands, the row as it stands there, and its pair; for those who write rows again.
+
+    Raises as `read_pairs` does; `exclude`, `share` and `limit` are not looked at.
+    """
+    count = 0
+    for where, row in _rows(source, folder):
+        yield where, row, _pair(source, where, row)
+        count += 1
+    if not count:
+        raise TrainingDataError(f"{source.path} gives no training pair", remedy="Check the file")
+
+
 def source_name(source: Source) -> str:
     """What a source is called where the recipe gives it no name: its file's or collection's."""
     return source.name or source.path.rstrip("/").rpartition("/")[2].removeprefix("beir:").partition(".")[0]

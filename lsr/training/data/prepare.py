@@ -20,7 +20,7 @@ import numpy as np
 
 from lsr.errors import TrainingDataError
 from lsr.text.wordpiece import WordPieceTokenizer
-from lsr.training.data.leaks import judged_queries, query_key
+from lsr.training.data.leaks import judged_queries, query_key, text_key
 from lsr.training.data.pairs import Pair, read_pairs, source_file, source_name
 from lsr.training.data.prepared import MANIFEST, VOCABULARY, DataManifest, PreparedData, count_documents, splitting
 from lsr.training.data.pseudo import make_pseudo_queries, spelled
@@ -224,7 +224,7 @@ class _Preparation:
         self, texts: list[str], max_length: int, known: dict[bytes, int], tokens: list[Ragged], writer: TextsWriter
     ) -> list[int | None]:
         """The number of each text; new texts are tokenised and get the next. None for a text without a token."""
-        keys = [_text_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         rows = self.tokenizer.inputs(list(fresh.values()), max_length)
         frame = self.tokenizer.frame
@@ -258,12 +258,6 @@ class _Preparation:
         domain[pairs[::-1, 1]] = pairs[::-1, 2]
         queries = np.arange(first, first + len(origins), dtype=np.int32)
         return np.stack([queries, origins, domain[origins]], 1).astype(np.int32).reshape(-1, 3)
-
-
-def _text_key(text: str) -> bytes:
-    """Equal for texts of the same words, whatever their case and punctuation."""
-    spelling = query_key(text) or text
-    return hashlib.blake2b(spelling.encode("utf-8", "replace"), digest_size=10).digest()
 
 
 def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:

@@ -36,6 +36,10 @@ def make_teacher(entry: TeacherEntry, data: PreparedData, folder: Path) -> Teach
         from lsr.training.teachers.dense import DenseTeacher
 
         return DenseTeacher(data, entry.name, path, max_length=entry.max_length)
+    if entry.kind == "cross-encoder":
+        from lsr.training.teachers.cross_encoder import CrossEncoderTeacher
+
+        return CrossEncoderTeacher(data, entry.name, path, max_length=entry.max_length)
     from lsr.training.teachers.sparse import SparseTeacher
 
     name = str(path) if path.is_dir() else entry.checkpoint

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ class Teacher(ABC):
     @abstractmethod
     def prepare(self, say: Say) -> None:
         """Compute what is not in the cache yet. Called once, before batches are drawn."""
+
+    def meet(self, mined: Sequence[NDArray[np.int32]], say: Say) -> None:  # noqa: B027
+        """Called once after `prepare`, with the mined negatives: whoever scores single pairs does it now."""
 
     @abstractmethod
     def scores(self, queries: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.float32]:

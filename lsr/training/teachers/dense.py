@@ -12,15 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.quiet import quiet_transformers
-from lsr.errors import TrainingDataError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
 from lsr.training.data.ragged import Ragged
 from lsr.training.teachers.base import Cache, Say, Teacher
-
-#: Tokens of a batch, padding included, on a GPU and on a CPU.
-_TOKENS = {"cuda": 1 << 18, "cpu": 1 << 12}
+from lsr.training.teachers.networks import SentenceNetwork, check_checkpoint, identity
 
 
 class DenseTeacher(Teacher):
@@ -43,23 +39,17 @@ class DenseTeacher(Teacher):
     """
 
     def __init__(self, data: PreparedData, name: str, checkpoint: Path, *, max_length: int) -> None:
-        for file in ("config.json", "tokenizer.json"):
-            if not (checkpoint / file).is_file():
-                raise TrainingDataError(
-                    f"the teacher {name} has no {file} in {checkpoint}", remedy="Name the folder of its checkpoint"
-                )
+        check_checkpoint(name, checkpoint)
         self.name = name
         self._data, self._checkpoint, self._max_length = data, checkpoint, max_length
-        config = json.loads((checkpoint / "config.json").read_text())
-        identity = {"config": config, "bytes": sum(f.stat().st_size for f in sorted(checkpoint.glob("*.safetensors")))}
-        self._cache = Cache(data, name, {"kind": "dense", "max_length": max_length, **identity})
+        self._cache = Cache(data, name, {"kind": "dense", "max_length": max_length, **identity(checkpoint)})
         self._arrays: dict[str, NDArray[np.float16]] = {}
 
     def prepare(self, say: Say) -> None:
         todo = [kind for kind in ("queries", "documents") if kind not in self._cache]
         if not todo:
             return
-        network = _Network(self._checkpoint, self._max_length)
+        network = SentenceNetwork(self.name, self._checkpoint)
         for kind in todo:
             rows = self._inputs(kind, network.tokenizer)
             say(f"teacher {self.name}: encoding {len(rows):,} {kind} on {network.device}")
@@ -120,56 +110,3 @@ def _same_spelling(data: PreparedData, checkpoint: Path, tokenizer: WordPieceTok
             return None
         table[number] = 0 if found is None else found
     return table
-
-
-class _Network:
-    """The checkpoint on the best device there is."""
-
-    def __init__(self, checkpoint: Path, max_length: int) -> None:
-        import torch
-        from transformers import AutoModel
-
-        self.tokenizer = WordPieceTokenizer.from_file(checkpoint / "tokenizer.json")
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        with quiet_transformers():
-            model: Any = AutoModel.from_pretrained(checkpoint, trust_remote_code=False)
-        # Half floats are finer than bfloat16, and a sentence encoder stays far within their range.
-        self._model = model.to(self.device, torch.float16 if self.device == "cuda" else torch.float32).eval()
-        pooling = checkpoint / "1_Pooling" / "config.json"
-        record = json.loads(pooling.read_text()) if pooling.is_file() else {}
-        self._cls = bool(record.get("pooling_mode_cls_token"))
-        self._max_length = max_length
-
-    def encode(self, rows: Ragged) -> NDArray[np.float16]:
-        """Embeddings of unit length, float16 of shape (n, d); a row without tokens gives zeros."""
-        import torch
-
-        lengths = rows.lengths
-        order = np.argsort(-lengths, kind="stable")
-        order = order[lengths[order] > 0]
-        result: NDArray[np.float16] | None = None
-        start = 0
-        with torch.inference_mode():
-            while start < len(order):
-                longest = int(lengths[order[start]])
-                chosen = order[start : start + max(1, min(4096, _TOKENS[self.device] // longest))]
-                ids = np.full((len(chosen), longest), self.tokenizer.pad_id, np.int64)
-                for place, row in enumerate(chosen):
-                    ids[place, : lengths[row]] = rows[row]
-                mask = torch.from_numpy(np.arange(longest)[None] < lengths[chosen][:, None]).to(self.device)
-                found = self._forward(torch.from_numpy(ids).to(self.device), mask)
-                if result is None:
-                    result = np.zeros((len(rows), found.shape[1]), np.float16)
-                result[chosen] = found
-                start += len(chosen)
-        return np.zeros((len(rows), 1), np.float16) if result is None else result
-
-    def _forward(self, ids: Any, mask: Any) -> NDArray[np.float16]:
-        import torch
-
-        states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
-        pooled = states[:, 0] if self._cls else (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        if not bool(pooled.isfinite().all()):
-            raise TrainingError("the embeddings are not finite", remedy="The checkpoint may be damaged")
-        unit: NDArray[np.float16] = torch.nn.functional.normalize(pooled, dim=1).half().cpu().numpy()
-        return unit
