@@ -33,7 +33,7 @@ def test_the_recipe_for_a_cpu_runs_as_it_says(
     assert "919 rows, 18,380 negatives of 5,183 documents" in done.stdout
     short = tmp_path / "short.toml"
     for old, new in (
-        ("steps = 150", "steps = 2"),
+        ("steps = 200\nlearning", "steps = 2\nlearning"),
         ("log_steps = 25", "log_steps = 1"),
         ("holdout = 100", "holdout = 8"),
     ):
