@@ -242,6 +242,7 @@ class SparseVectors:
         max_ratio: float | None = None,
         threshold: float | None = None,
         alpha_mass: float | None = None,
+        importance: NDArray[np.float32] | None = None,
     ) -> SparseVectors:
         """Drop the lighter terms of each row; with several rules a term must pass them all.
 
@@ -255,6 +256,9 @@ class SparseVectors:
             Keep weights >= threshold, rounded to float32 as weights are: a weight of "0.7" passes a threshold of .7.
         alpha_mass : float in (0, 1]
             From the heaviest down, keep while the kept sum is <= alpha_mass × the row's sum, and one term at least.
+        importance : float32 ndarray of shape (dim,), optional
+            The rules look at weight × the term's importance instead; what is kept keeps its weight. With an idf table
+            they drop what adds little to a score.
 
         The rules are those of OpenSearch's sparse pruning (`PruneUtils`), each computed on the unpruned row.
         """
@@ -266,26 +270,29 @@ class SparseVectors:
             raise InvalidSettingError(f"prune: threshold is {threshold}, it must be 0 or more")
         if alpha_mass is not None and not 0 < alpha_mass <= 1:
             raise InvalidSettingError(f"prune: alpha_mass is {alpha_mass}, it must be above 0 and at most 1")
+        if importance is not None and importance.shape != (self.dim,):
+            raise InvalidSettingError(f"prune: importance has shape {importance.shape}, it must be ({self.dim},)")
         keep = np.ones(self.nnz, bool)
         if self.nnz == 0:
             return self
+        weights = self.weights if importance is None else self.weights * importance[self.terms]
         if threshold is not None:
             with np.errstate(over="ignore"):  # no weight reaches a threshold beyond float32
-                keep &= self.weights >= np.float32(threshold)
+                keep &= weights >= np.float32(threshold)
         filled = np.flatnonzero(self.lengths)
         starts = self.indptr[filled]
         lengths = self.lengths[filled]
         if max_ratio is not None:
-            peaks = np.maximum.reduceat(self.weights, starts).astype(np.float64)
-            keep &= self.weights >= np.repeat(peaks * max_ratio, lengths).astype(np.float32)
+            peaks = np.maximum.reduceat(weights, starts).astype(np.float64)
+            keep &= weights >= np.repeat(peaks * max_ratio, lengths).astype(np.float32)
         if top_k is not None or alpha_mass is not None:
-            order = np.lexsort((self.terms, -self.weights, self.row_numbers))
+            order = np.lexsort((self.terms, -weights, self.row_numbers))
             if top_k is not None:
                 rank = np.empty(self.nnz, np.int64)
                 rank[order] = np.arange(self.nnz) - np.repeat(starts, lengths)
                 keep &= rank < top_k
             if alpha_mass is not None:
-                heavy_first = self.weights[order].astype(np.float64)
+                heavy_first = weights[order].astype(np.float64)
                 for start, stop in zip(starts, starts + lengths, strict=True):
                     sums = np.cumsum(heavy_first[start:stop])
                     beyond = sums > alpha_mass * sums[-1]

@@ -379,3 +379,12 @@ def test_rules_outside_their_values_are_refused(rule: dict[str, Any], message: s
     for vectors in (SparseVectors.from_dicts([{0: 1.0}], 1), SparseVectors.empty(2, 3)):
         with pytest.raises(InvalidSettingError, match=message):
             vectors.prune(**rule)
+
+
+def test_pruning_by_what_a_term_adds_to_a_score() -> None:
+    vectors = SparseVectors.from_dicts([{0: 1.0, 1: 2.0, 2: 0.5}, {}, {1: 0.1}], 4)
+    importance = np.array([4.0, 0.1, 2.0, 1.0], np.float32)
+    found = vectors.prune(max_ratio=0.25, importance=importance)  # 4, .2, 1 of the first row
+    assert found.to_dicts() == [{0: 1.0, 2: 0.5}, {}, {1: pytest.approx(0.1)}]
+    with pytest.raises(InvalidSettingError, match="importance has shape"):
+        vectors.prune(max_ratio=0.5, importance=importance[:3])

@@ -30,6 +30,7 @@ def convert_checkpoint(
     source: str,
     licence: str,
     max_length: int = 256,
+    prune: float = 0.0,
     tile: int = TILE,
     precisions: Sequence[str] = ("float32", "int8"),
 ) -> Manifest:
@@ -47,6 +48,8 @@ def convert_checkpoint(
         What the manifest shall say.
     max_length : int
         Tokens of a text that are read unless a setting says otherwise.
+    prune : float
+        Of documents, unless a setting says otherwise; see `lsr.encoders.masked_lm`.
     tile : int
         Terms of a tile of the head.
     precisions : sequence of str
@@ -114,6 +117,7 @@ def convert_checkpoint(
         activation="log1p_relu",
         max_length=max_length,
         positions=config.positions,
+        prune=prune,
         special_tokens=dict(zip(tokenizer.tokens(tokenizer.special_ids), tokenizer.special_ids, strict=True)),
     )
     target.mkdir(parents=True, exist_ok=True)

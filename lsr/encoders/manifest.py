@@ -51,6 +51,8 @@ class Manifest:
         Most tokens that the model can read.
     special_tokens : dict of str to int
         Their ids; they weigh nothing in documents and queries.
+    prune : float
+        Of documents, unless a setting says otherwise; see `lsr.encoders.masked_lm`. Absent in older records: 0.
     format, format_version :
         What this record is.
     """
@@ -66,6 +68,7 @@ class Manifest:
     max_length: int
     positions: int
     special_tokens: dict[str, int]
+    prune: float = 0.0
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 
@@ -104,9 +107,9 @@ class Manifest:
                 remedy="Convert the checkpoint again, or use the version of lsr that wrote it",
             )
         names = {field.name for field in fields(cls)}
-        if set(record) != names:
+        if (set(record) | {"prune"}) != names:
             raise CorruptionError(
-                path, f"fields missing or unknown: {sorted(set(record) ^ names)}", remedy=_FETCH_AGAIN
+                path, f"fields missing or unknown: {sorted((set(record) | {'prune'}) ^ names)}", remedy=_FETCH_AGAIN
             )
         return cls(**record)
 

@@ -13,12 +13,26 @@ from numpy.typing import NDArray
 
 from lsr.encoders.base import Encoder, Span
 from lsr.encoders.inference_free import InferenceFreeQueries
+from lsr.errors import InvalidSettingError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.vectors import SparseVectors
 
 
 class MaskedLmEncoder(Encoder):
-    """Terms are the tokens of a masked language model; with `lexical_queries`, a query is looked up, not encoded."""
+    """Terms are the tokens of a masked language model; with `lexical_queries`, a query is looked up, not encoded.
+
+    Attributes
+    ----------
+    prune : float in [0, 1]
+        A document keeps the terms that add at least this share of the greatest that one of its terms adds to a score:
+        weight × the encoder's idf, or weight alone where it has none. 0 keeps all.
+    """
+
+    prune: float = 0.0
+
+    @abstractmethod
+    def _encoded(self, texts: Sequence[str]) -> SparseVectors:
+        """One row a text by the network, all its terms."""
 
     @property
     @abstractmethod
@@ -32,11 +46,21 @@ class MaskedLmEncoder(Encoder):
     def idf(self) -> NDArray[np.float32] | None:
         return self._lookup.idf if self.lexical_queries else None
 
+    def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+        found = self._encoded(texts)
+        return found.prune(max_ratio=self.prune, importance=self.idf) if self.prune else found
+
     def encode_queries(self, texts: Sequence[str]) -> SparseVectors:
-        return self._lookup.encode(texts) if self.lexical_queries else self.encode_documents(texts)
+        return self._lookup.encode(texts) if self.lexical_queries else self._encoded(texts)
 
     def query_counts(self, texts: Sequence[str]) -> SparseVectors:
         return self._lookup.counts(texts) if self.lexical_queries else super().query_counts(texts)
+
+    @staticmethod
+    def _checked_prune(prune: float) -> float:
+        if not 0 <= prune <= 1:
+            raise InvalidSettingError(f"prune is {prune}, it must be within 0 and 1")
+        return float(prune)
 
     def words(self, terms: Sequence[int]) -> list[str]:
         return self._tokenizer.tokens(terms)

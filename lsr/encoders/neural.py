@@ -55,6 +55,8 @@ class NeuralEncoder(MaskedLmEncoder):
     max_length : int, optional
         Tokens of a text that the network reads, special ones included: what sentence-transformers recorded, else 256,
         never more than the model has positions. Queries by look-up are read whole.
+    prune : float
+        See `MaskedLmEncoder`.
     special_tokens : "drop" or "keep"
         keep: as sentence-transformers does, the dimensions of [CLS], [SEP] and their like are kept in what the network
         gives, and a text without any token is read as these alone.
@@ -87,6 +89,7 @@ class NeuralEncoder(MaskedLmEncoder):
         activation: str | None = None,
         queries: str | None = None,
         max_length: int | None = None,
+        prune: float = 0.0,
         special_tokens: str = "drop",
         precision: str = "float32",
         device: str = "auto",
@@ -110,6 +113,7 @@ class NeuralEncoder(MaskedLmEncoder):
         self._query = self._query_side(layout, queries, pooling, activation)
         self.lexical_queries = isinstance(self._query, LookUp) and not self._query.repeats
         self.max_length: int = self._checked_length(max_length)
+        self.prune = self._checked_prune(prune)
         self._keep = special_tokens == "keep"
         self._placing = Placing(device, precision, _allowed(self._document.checkpoint, remote_code))
         self._batch_tokens = batch_tokens
@@ -126,6 +130,8 @@ class NeuralEncoder(MaskedLmEncoder):
         self._settings |= {name: value for name, value in extra.items() if value is not None}
         if precision != "float32":
             self._settings["precision"] = precision
+        if self.prune:
+            self._settings["prune"] = self.prune
         if isinstance(self._query, Side):
             _require_torch(self.name)
 
@@ -190,7 +196,7 @@ class NeuralEncoder(MaskedLmEncoder):
 
     # -- encoding -------------------------------------------------------------------------------------------------
 
-    def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+    def _encoded(self, texts: Sequence[str]) -> SparseVectors:
         if isinstance(self._document, LookUp):
             return _looked_up(self._document, self._tokenizer, self.dim).encode(texts)
         return self._encode(self._document, self._tokenizer, texts)

@@ -53,6 +53,8 @@ class OnnxEncoder(MaskedLmEncoder):
     max_length : int, optional
         Tokens of a text that the network reads, special ones included; the manifest's (256) unless it is given.
         Queries by look-up are read whole.
+    prune : float, optional
+        See `MaskedLmEncoder`; the manifest's unless it is given.
     precision : "float32", "float16" or "int8", optional
         float16: the weights are stored in 16 bits, the arithmetic is the same. int8: the head of the network in
         integers of 8 bits, faster and nearly as good. The first of them that the folder has, unless it is given.
@@ -70,6 +72,7 @@ class OnnxEncoder(MaskedLmEncoder):
         name: str | None = None,
         queries: str = "neural",
         max_length: int | None = None,
+        prune: float | None = None,
         precision: str | None = None,
         threads: int | None = None,
         batch_tokens: int = BATCH_TOKENS,
@@ -97,10 +100,13 @@ class OnnxEncoder(MaskedLmEncoder):
             raise InvalidSettingError(f"batch_tokens is {batch_tokens}, it must be 1 or more")
         self.name = str(folder.resolve()) if name is None else name
         self.max_length: int = length
+        self.prune = self._checked_prune(manifest.prune if prune is None else prune)
         self.lexical_queries = queries == "inference-free"
         self._settings: dict[str, str | int | float | bool | None] = {"max_length": length}
         if name is None:
             self._settings["queries"] = queries
+        if self.prune != manifest.prune or self.prune:
+            self._settings["prune"] = self.prune
         if precision != "float32":
             self._settings["precision"] = precision
         self._model = MODELS[precision]
@@ -115,8 +121,10 @@ class OnnxEncoder(MaskedLmEncoder):
     @cached_property
     def fingerprint(self) -> str:
         manifest, read = self._manifest, (self._model, TOKENIZER, IDF)
+        record: dict[str, object] = {"prune": self.prune} if self.prune else {}
         return digest(
-            {
+            record
+            | {
                 "family": "onnx",
                 "revision": REVISION,
                 "files": {name: manifest.files[name] for name in sorted(manifest.files) if name in read},
@@ -144,7 +152,7 @@ class OnnxEncoder(MaskedLmEncoder):
 
     # -- encoding -------------------------------------------------------------------------------------------------
 
-    def encode_documents(self, texts: Sequence[str]) -> SparseVectors:
+    def _encoded(self, texts: Sequence[str]) -> SparseVectors:
         def read(part: Sequence[str]) -> list[list[int]]:
             return self._tokenizer.inputs(part, self.max_length)
 

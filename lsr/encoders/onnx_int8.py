@@ -1,6 +1,7 @@
 """The graph of `lsr.encoders.onnx_graph` with the head in integers of 8 bits, and the embeddings stored so.
 
-The head has ten times the arithmetic of splade-tiny's body; the body stays float32. Weights of a term have one scale,
+The head has ten times the arithmetic of splade-tiny's body, which stays float32; the maps of a wider body, whose
+arithmetic counts, are in integers too, with a scale for each token. Weights of a term have one scale,
 the states of a text another: max over positions then commutes with both, and is taken of the integers themselves.
 Scales depend on the text alone, so that a vector does not depend on its batch, and sums are exact, so that it does not
 depend on the machine: weights have 7 bits, with which the 16-bit sums of processors without VNNI cannot overflow
@@ -10,6 +11,7 @@ depend on the machine: weights have 7 bits, with which the 16-bit sums of proces
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from lsr.encoders.onnx_graph import TILE, WORDS, BertConfig, Builder
 
 #: Greatest integers of weights and of states.
 WEIGHT_LEVEL, STATE_LEVEL = 63, 127
+#: Bodies up to this width stay float32: their arithmetic is little, and rounding hurts a narrow one more.
+_NARROW = 256
 
 
 def build_int8_graph(config: BertConfig, tensors: Mapping[str, NDArray[Any]], *, tile: int = TILE) -> bytes:
@@ -27,6 +31,35 @@ def build_int8_graph(config: BertConfig, tensors: Mapping[str, NDArray[Any]], *,
 
 
 class _Int8Builder(Builder):
+    def dense(self, x: str, name: str, weight: NDArray[Any], bias: NDArray[Any]) -> str:
+        if self.config.hidden <= _NARROW or name.startswith("cls."):
+            return super().dense(x, name, weight, bias)
+        integers, scales = quantized_rows(np.asarray(weight, np.float32), WEIGHT_LEVEL)
+        states, unit = self.in_integers(x)
+        matrix = self.constant(f"{name}.int8", np.ascontiguousarray(integers.T))
+        product = self.op("MatMulInteger", states, matrix, self.constant("zero_point", np.array(128, np.uint8)))
+        by_output = self.op(
+            "Mul", self.op("Cast", product, to=self.onnx.TensorProto.FLOAT), self.constant(f"{name}.scale", scales)
+        )
+        return self.op("Add", self.op("Mul", by_output, unit), self.constant(f"{name}.bias", bias))
+
+    def in_integers(self, x: str, *axes: int) -> tuple[str, str]:
+        """uint8 states around 128, and the scale of each token, or of what the axes span."""
+        key = (x, axes)
+        if key not in self._integers:
+            greatest = self.op("ReduceMax", self.op("Abs", x), self.integers(*(axes or (2,))), keepdims=1)
+            level = self.constant("level", np.array(STATE_LEVEL, np.float32))
+            tiny = self.constant("tiny", np.array(1e-30, np.float32))
+            unit = self.op("Div", self.op("Max", greatest, tiny), level)
+            middle = self.constant("middle", np.array(128, np.float32))
+            shifted = self.op("Add", self.op("Round", self.op("Div", x, unit)), middle)
+            self._integers[key] = self.op("Cast", shifted, to=self.onnx.TensorProto.UINT8), unit
+        return self._integers[key]
+
+    @cached_property
+    def _integers(self) -> dict[tuple[str, tuple[int, ...]], tuple[str, str]]:
+        return {}
+
     def word_table(self) -> str:
         """No table in float32: see `words_of`."""
         return WORDS
@@ -46,13 +79,7 @@ class _Int8Builder(Builder):
         own = self.tensors.get("cls.predictions.decoder.weight")
         decoder = self.tensor(WORDS, shape=(c.vocabulary, c.hidden)) if c.tied or own is None else own
         integers, scales = quantized_rows(np.asarray(decoder, np.float32), WEIGHT_LEVEL)
-        greatest = self.op("ReduceMax", self.op("Abs", x), self.integers(1, 2), keepdims=1)  # (B, 1, 1)
-        level = self.constant("level", np.array(STATE_LEVEL, np.float32))
-        tiny = self.constant("tiny", np.array(1e-30, np.float32))
-        unit = self.op("Div", self.op("Max", greatest, tiny), level)
-        middle = self.constant("middle", np.array(128, np.float32))
-        shifted = self.op("Add", self.op("Round", self.op("Div", x, unit)), middle)
-        states = self.op("Cast", shifted, to=self.onnx.TensorProto.UINT8)
+        states, unit = self.in_integers(x, 1, 2)  # one scale for a text, (B, 1, 1)
         zero = self.constant("zero_point", np.array(128, np.uint8))
         peaks = []
         for number, start in enumerate(range(0, c.vocabulary, tile)):

@@ -190,6 +190,8 @@ def follow(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < recipe.optimizer.steps:
         return Trained(output, {})
+    with torch.no_grad():
+        student.bias.add_(recipe.student.bias_shift)
     figures = {**evaluate(), **(watch() if watch is not None else {})} if leads else {}
     model = output / MODEL
     if leads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -72,3 +73,16 @@ def test_what_is_no_bert_is_not_packable() -> None:
         vocab_size=97, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, is_decoder=True
     )
     assert not packable(transformers.BertForMaskedLM(decoder))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_compiled_layers_change_nothing() -> None:
+    """One compilation for all layers and all batches."""
+    model = _model()
+    for lengths in ([5, 9], [12, 3, 7], [4]):
+        ids, mask = _batch(lengths, max(lengths))
+        found = packed_states(model, ids, mask, compiled=True)
+        torch.testing.assert_close(found, packed_states(model, ids, mask), atol=2e-6, rtol=1e-5)
+    torch.autograd.backward(found.square().sum())
+    assert model.bert.encoder.layer[0].intermediate.dense.weight.grad.isfinite().all()

@@ -102,6 +102,17 @@ def test_another_recipe_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
         train(write_recipe(tmp_path, steps=3), say=silent)
 
 
+def test_the_bias_is_shifted_in_the_published_model_alone(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    trained = train(write_recipe(tmp_path, steps=2, save_steps=2, student="bias_shift = 0.25"), say=silent)
+    published = load_file(trained.model / "model.safetensors")
+    checkpoint = load_file(tmp_path / "run" / "checkpoint-2" / "model.safetensors")
+    (bias,) = (name for name in published if name.endswith("predictions.bias"))
+    assert published[bias] == pytest.approx(checkpoint[bias] + 0.25)
+    assert all(np.array_equal(published[name], checkpoint[name]) for name in published if name != bias)
+
+
 def test_the_gradient_cache_changes_nothing(tmp_path: Path) -> None:
     logs = []
     for name, setting in (("plain", ""), ("cached", "chunk_documents = 3\ngradient_cache = true")):
