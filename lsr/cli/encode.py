@@ -22,7 +22,7 @@ def run(
     title: Annotated[str, typer.Option("--title", metavar="FIELD", help="Field of its title.")] = "title",
     text: Annotated[str, typer.Option("--text", metavar="FIELD", help="Field of its text.")] = "text",
     encoder: Annotated[
-        str | None, typer.Option("--encoder", metavar="NAME", help="As for `lsr index`; splade-tiny-doc by default.")
+        str | None, typer.Option("--encoder", metavar="NAME", help="As for `lsr index`; lsr-mini-en by default.")
     ] = None,
     encoder_setting: Annotated[
         list[str] | None,

@@ -42,7 +42,9 @@ def run(
     encoder: Annotated[
         str | None,
         typer.Option(
-            "--encoder", metavar="NAME", help="bm25, splade-tiny, splade-tiny-doc (default), or a checkpoint's path."
+            "--encoder",
+            metavar="NAME",
+            help="lsr-mini-en (default), bm25, splade-tiny-doc, splade-tiny, or a checkpoint's path.",
         ),
     ] = None,
     encoder_setting: Annotated[

@@ -13,6 +13,7 @@ from encoder_checkpoints import SPLADE_TINY, save_checkpoint, upstream_splade_ti
 
 from lsr.encoders.convert import convert_checkpoint
 from lsr.encoders.manifest import Manifest, sha256
+from lsr.encoders.registry import CARRIED
 from lsr.errors import CorruptionError, EncoderError, InvalidSettingError, LsrError
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,15 @@ def test_the_notice_names_what_is_carried() -> None:
             assert digest in notice
     assert manifest.source in notice
     assert manifest.licence == "MIT"
+
+
+def test_the_notice_names_the_model_of_our_own() -> None:
+    notice, folder = (ROOT / "NOTICE").read_text(), CARRIED / "lsr-mini-en"
+    manifest = Manifest.read(folder)
+    assert all(digest in notice and manifest.load(folder, name) for name, digest in manifest.files.items())
+    assert (ROOT / manifest.source).is_file()
+    assert "licence of the content" in (folder / "README.md").read_text()
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 50e6
 
 
 def test_the_door_says_what_is_wrong(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lsr.errors import EncoderError, InvalidSettingError, UnknownEncoderError
 
 def test_names() -> None:
     names = [name for name, _ in list_encoders()]
-    assert names == ["splade-tiny-doc", "splade-tiny", "bm25"]
+    assert names == ["lsr-mini-en", "splade-tiny-doc", "splade-tiny", "bm25"]
     assert names[0] == DEFAULT_ENCODER
     assert all(description and "\n" not in description for _, description in list_encoders())
 
@@ -56,7 +56,7 @@ def test_a_folder_of_the_conversion() -> None:
     ("name", "hint"),
     [
         ("splade-tny", "Did you mean 'splade-tiny'"),
-        ("BM25", "Named encoders are splade-tiny-doc, splade-tiny, bm25"),
+        ("BM25", "Named encoders are lsr-mini-en, splade-tiny-doc, splade-tiny, bm25"),
         ("", "Named encoders"),
         ("./nowhere", "no folder of that name"),
         ("a/b/c", "no folder of that name"),

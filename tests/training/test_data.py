@@ -208,3 +208,13 @@ def test_ragged_rows_come_back(tmp_path: Path) -> None:
     found = Ragged.load(tmp_path, "x")
     assert [row.tolist() for row in (found[0], found[1], found[2])] == rows
     assert found.values.dtype == np.uint16
+
+
+def test_given_negatives_are_drawn_once_each(tmp_path: Path) -> None:
+    rows = [{"query": f"q {n}", "pos": f"p {n}", "neg": [f"n {n} {k}" for k in "abc"]} for n in range(12)]
+    data = prepared(tmp_path, rows)
+    sampler = Sampler(data, Sampling(queries=6, given_negatives=3), [Source("x")], [], 5)
+    for number in range(4):
+        drawn = sampler.draw(number)
+        own = drawn.documents[drawn.own]
+        assert all(len(set(row)) == 4 for row in own.tolist())

@@ -95,22 +95,22 @@ class Sampler:
         pairs = [(self._data.pseudo if pseudo else self._data.pairs)[row] for pseudo, row in rows]
         queries = np.array([pair[0] for pair in pairs], np.int64)
         columns = [np.array([pair[1] for pair in pairs], np.int64)]
-        columns += [
-            np.array([self._given(rng, pseudo, row, place) for pseudo, row in rows], np.int64)
-            for place in range(settings.given_negatives)
-        ]
+        if settings.given_negatives:
+            columns += list(np.array([self._given(rng, pseudo, row) for pseudo, row in rows], np.int64).T)
         for mined in self._mined:
             columns += self._hard(rng, mined, queries, columns[0])
         documents = np.stack(columns)
         own = np.arange(documents.size).reshape(documents.shape).T
         return Drawn(queries, documents.reshape(-1), own)
 
-    def _given(self, rng: np.random.Generator, pseudo: bool, row: int, place: int) -> int:
+    def _given(self, rng: np.random.Generator, pseudo: bool, row: int) -> list[int]:
+        """`given_negatives` of the row's own, each once before one comes again; any document where it has none."""
+        count = self._settings.given_negatives
         negatives = () if pseudo else self._data.negatives[row]
-        if len(negatives):
-            order = np.random.default_rng([self._seed, row, int(rng.integers(1 << 30))]).permutation(len(negatives))
-            return int(negatives[order[place % len(order)]])
-        return int(rng.integers(len(self._data.documents)))
+        if not len(negatives):
+            return [int(number) for number in rng.integers(len(self._data.documents), size=count)]
+        order = rng.permutation(len(negatives))
+        return [int(negatives[order[place % len(order)]]) for place in range(count)]
 
     def _hard(
         self,
