@@ -37,7 +37,7 @@ def test_a_first_run_and_a_second(tmp_path: Path) -> None:
     assert lines[0].startswith(f"{to}: 4 documents (4 written")
     assert lines[1] == f'Search it: lsr search {to} "…"'
     with Index.open(to) as index:
-        assert index.encoder.name == "splade-tiny-doc"
+        assert index.encoder.name == "lsr-mini-en"
         generation = index.generation
     again = lsr("index", source, "--to", to)
     assert again.out.splitlines()[0] == f"{to}: 4 documents (0 written, 4 unchanged)"

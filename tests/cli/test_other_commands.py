@@ -146,7 +146,7 @@ def test_the_demo(tmp_path: Path) -> None:
     """The real one: this Python's documentation, a minute or two."""
     outcome = lsr("demo", "--to", tmp_path / "docs", "--no-serve")
     assert outcome.code == 0
-    for step in ("1. The documentation of Python", "2. Indexing with splade-tiny-doc", "3. Asking", "4. Look further"):
+    for step in ("1. The documentation of Python", "2. Indexing with lsr-mini-en", "3. Asking", "4. Look further"):
         assert step in outcome.out
     with Index.open(tmp_path / "docs") as index:
         assert len(index) > 3000
