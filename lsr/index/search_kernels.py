@@ -1,254 +1,333 @@
-"""The loop over superblocks: skip, scan or prune each, by estimated cost. The entry of all search kernels."""
+"""Many queries over one segment in one call: the order of superblocks, and the entry of all search kernels."""
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py fdf77413, kernels.py aba1ec9b, layout.py d3f56779, score_kernels.py ab49a834
+# Compiled in: block_kernels.py 1233dc12, directory_kernels.py a91c25bf, kernels.py 4fca6595, layout.py d3f56779
+# Compiled in: superblock_kernels.py d6a1e183
 import numpy as np
 from numba import njit, types
 
-from lsr.index.block_kernels import (
-    bound_blocks,
-    cut_for,
-    fetch_ahead,
-    greatest_bound,
-    list_live,
-    live_cost,
-    scan_cost,
-)
-from lsr.index.kernels import _i4_out, _i8, _i8_out, _u1, _u2, _u4, scan_superblock
-from lsr.index.layout import AUTO, BLOCK, ROW, SCAN, SUPERBLOCK
-from lsr.index.score_kernels import collect_blocks, score_blocks
+from lsr.index.block_kernels import bound_rows, fetch_rows, greatest_bound
+from lsr.index.directory_kernels import locate, plan
+from lsr.index.kernels import ALL, _i8, _i8_out, _u1, _u2, _u4, add_lists, select
+from lsr.index.layout import AUTO, BLOCK, BUCKETS, GROUP, MAX_ORDINAL, ROW, SCAN, SUPERBLOCK
+from lsr.index.superblock_kernels import prune_superblock, reached
 
-_i4 = types.Array(types.int32, 1, "C", readonly=True)
-_u2_out = types.Array(types.uint16, 1, "C")
+_u1_out = types.Array(types.uint8, 1, "C")
 _u4_out = types.Array(types.uint32, 1, "C")
 
-#: Blocks that are scored first, those with the greatest bounds, to raise the threshold for the others.
-_FIRST = 24
+#: Query weights above this do not fit the 16-bit products that bounds are made of; such queries are scanned.
+_MAX_PRUNED_WEIGHT = 255
+
+#: Bounds are shifted by at most so many bits.
+_MAX_SHIFT = 8
 
 #: Superblocks that are scanned at most before pruning is tried again, where it did not pay.
 _PATIENCE = 16
 
+#: Up to so many hits, the best blocks of the first superblock give a threshold that spares scanning it.
+_SMALL = 64
 
-@njit(cache=True, nogil=True)
-def superblock_bound(weights: np.ndarray, greatest: np.ndarray) -> int:
-    """What no document of a superblock can exceed."""
-    bound = np.int64(0)
-    for j in range(len(weights)):
-        bound += np.int64(weights[j]) * np.int64(greatest[j])
-    return bound
+#: Bytes of `scratch` beside bounds, and of the bounds of a superblock.
+SCRATCH = 8 * SUPERBLOCK + 4 * (SUPERBLOCK // GROUP) + 8 * BUCKETS + 14 * ROW
+BOUNDS = 2 * ROW
 
 
 @njit(cache=True, nogil=True)
-def reached(heap: np.ndarray, size: int, floor: int, shared: np.ndarray) -> int:
-    """The score, 1 or more, below which no document is among the k best."""
-    threshold = max(floor, shared[0])
-    return max(threshold, heap[0] >> 32) if size == len(heap) else threshold
+def scan_superblock(
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    alive: np.ndarray,
+    first: int,
+    documents: int,
+    threshold: int,
+    ordinals: np.ndarray,
+    base: int,
+    sums: np.ndarray,
+    maxima: np.ndarray,
+    counts: np.ndarray,
+    heap: np.ndarray,
+    size: int,
+    work: np.ndarray,
+) -> int:
+    """Score all documents of one superblock and merge them into the heap; returns its new size.
+
+    `starts`, `lengths` and `rows` are the superblock's own slots.
+    """
+    sums[: (documents + BLOCK - 1) // BLOCK * BLOCK] = 0
+    work[0] += add_lists(sums, data, data16, starts, lengths, rows, weights, documents, ALL)
+    work[1] += 1
+    return select(sums, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
 
 
 @njit(cache=True, nogil=True)
-def needed_bound(threshold: int, raised: int, shift: int) -> int:
-    """The least bound of a block, in its 16 bits, that leaves room for the threshold; 65,536 where none does."""
-    return min(65536, max(1, (((threshold * raised) >> 10) + (1 << shift) - 1) >> shift))
-
-
-@njit(
-    types.int64(
-        _u1, _u2, _u1, types.int64, _i8, _i8, _i4, _i4, _i4, _u4, _i4, types.int64, _u1, _u1, _u4, types.int64,
-        types.int64, types.int64, types.int64, types.int64, types.int64,
-        _u2_out, _u4_out, _u2_out, _u4_out, _i8_out, _u2_out, _u2_out, _u2_out, _u2_out, _u2_out, _i8_out, _i4_out,
-        _i8_out, _i8_out, types.int64, _i8_out,
-    ),
-    cache=True, nogil=True,
-)  # fmt: skip
-def search_superblocks(
+def search_segment(
     data: np.ndarray,
     data16: np.ndarray,
     row_data: np.ndarray,
     n_docs: int,
     visits: np.ndarray,
+    superblock_bounds: np.ndarray,
     starts: np.ndarray,
     lengths: np.ndarray,
     greatest: np.ndarray,
     rows: np.ndarray,
     weights: np.ndarray,
-    priority: np.ndarray,
     shift: int,
     alive: np.ndarray,
     allowed: np.ndarray,
     ordinals: np.ndarray,
     base: int,
     strategy: int,
-    floor: int,
     raise_superblock: int,
     raise_block: int,
     budget: int,
-    sums16: np.ndarray,
-    sums32: np.ndarray,
-    maxima16: np.ndarray,
-    maxima32: np.ndarray,
-    counts: np.ndarray,
-    before: np.ndarray,
-    live: np.ndarray,
-    kept: np.ndarray,
-    bounds: np.ndarray,
-    rest: np.ndarray,
-    bests: np.ndarray,
-    pending: np.ndarray,
+    scratch: np.ndarray,
     shared: np.ndarray,
     heap: np.ndarray,
     size: int,
     work: np.ndarray,
 ) -> int:
-    """Merge the top-k of some superblocks of one segment into `heap`; returns its new size.
+    """Merge the hits of one query in the superblocks `visits` into the heap; returns its new size.
 
-    Parameters
-    ----------
-    data, data16, row_data
-        The lists' bytes, the same as 16-bit numbers, and the rows of bounds.
-    visits : int64 ndarray
-        The superblocks, in the order in which they are visited.
-    starts, lengths, greatest, rows
-        As `locate` fills them.
-    weights : uint32 ndarray; those of pruned queries are 255 at most
-    priority : int32 ndarray
-        Numbers of terms, those first that say most of a block for their length.
-    shift : int
-        Of the bounds (see block_kernels.py); below 0 where bounds would overflow: everything is scanned then.
-    alive : uint8 ndarray, empty or a byte a document
-        0 for documents that must not be found.
-    allowed : uint8 ndarray, empty or a byte a block
-        0 for blocks without any document that may be found.
-    strategy : SCAN, PRUNE or AUTO
-    floor : int
-        A score, 1 or more, that k documents of the whole search are known to have.
-    raise_superblock, raise_block : int
-        By so many 1,024ths bounds must exceed the threshold; 1,024 is exact.
-    budget : int
-        Postings to be scored; superblocks that come after are left out, and work[6] says so.
-    shared : int64 ndarray of shape (1,)
-        The greatest threshold that any thread of the search has reached.
-    heap : int64 ndarray of shape (k,)
-        Keys: score << 32 | (2**32 - 1 - ordinal).
-    work : int64 ndarray of shape (7,)
-        Counted up: postings scored, superblocks scanned, pruned, skipped, blocks bounded, blocks scored, superblocks
-        left out.
-    The others are buffers of one superblock.
+    `shift` is that of the bounds, below 0 where these would overflow; see `search_queries` for the rest.
     """
     width = len(weights)
-    spent = np.zeros(1, np.int64)
+    at = 0
+    sums32 = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
+    at += 4 * SUPERBLOCK
+    aside32 = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
+    at += 4 * SUPERBLOCK
+    sums16, aside16 = sums32[: SUPERBLOCK // 2].view(np.uint16), aside32[: SUPERBLOCK // 2].view(np.uint16)
+    maxima32 = scratch[at : at + 4 * (SUPERBLOCK // GROUP)].view(np.uint32)
+    at += 4 * (SUPERBLOCK // GROUP)
+    maxima16 = maxima32.view(np.uint16)
+    counts = scratch[at : at + 8 * BUCKETS].view(np.int64)
+    at += 8 * BUCKETS
+    buffers = scratch[at : at + 10 * ROW].view(np.uint16)
+    at += 10 * ROW
+    whole = scratch[at : at + 4 * ROW].view(np.uint32)
+    at += 4 * ROW
+    all_bounds = scratch[at:].view(np.uint16)
+    worth, order = np.empty(width, np.float64), np.empty(width, np.int32)
+    rests, bests = np.empty(len(visits), np.int64), np.empty(len(visits), np.int64)
+    share = (1 << 20) // raise_block
     pause, patience = 0, 1
-    bests[:] = 0
-    begin = 0
+    begin, step = 0, 1
     while begin < len(visits):
         # In growing batches: the threshold that one leaves spares the next ones much of their work.
-        end = min(len(visits), 4 * begin + 1)
-        waiting = 0
-        for n in range(begin, end):
+        end = min(len(visits), begin + step)
+        scan = strategy == SCAN or shift < 0
+        if strategy == AUTO and not scan and len(allowed) == 0:
+            if size < len(heap) and begin == 0 and len(heap) > _SMALL:
+                scan = True  # there is no threshold yet, and this superblock's hits make one
+            elif pause > 0:
+                scan = True
+                end = min(len(visits), begin + pause)
+                pause = 0
+        threshold = reached(heap, size, shared)
+        if not scan:
+            for n in range(begin, end):
+                s = visits[n]
+                own = slice(s * width, (s + 1) * width)
+                bests[n] = 0
+                if superblock_bounds[s] * 1024 < threshold * raise_superblock:
+                    continue
+                if n + 1 < end:
+                    fetch_rows(row_data, rows[(visits[n + 1]) * width : (visits[n + 1] + 1) * width])
+                blocks = (min(np.int64(SUPERBLOCK), n_docs - s * SUPERBLOCK) + BLOCK - 1) // BLOCK
+                bounds = all_bounds[(n - begin) * ROW : (n - begin) * ROW + blocks]
+                rests[n] = bound_rows(lengths[own], greatest[own], rows[own], row_data, weights, shift, bounds)
+                bests[n] = greatest_bound(bounds) + rests[n]
+                work[4] += blocks
+            turns = begin + np.argsort(-bests[begin:end])
+        failed = False
+        for turn in range(end - begin):
+            n = begin + turn if scan else turns[turn]
             s = visits[n]
-            own = slice(s * width, (s + 1) * width)
-            own_starts, own_lengths, own_greatest, own_rows = starts[own], lengths[own], greatest[own], rows[own]
-            bound = superblock_bound(weights, own_greatest)
-            threshold = reached(heap, size, floor, shared)
-            if bound * 1024 < threshold * raise_superblock:
+            threshold = reached(heap, size, shared)
+            if superblock_bounds[s] * 1024 < threshold * raise_superblock:
                 work[3] += 1
                 continue
             if work[0] >= budget:
                 work[6] += 1
                 continue
+            own = slice(s * width, (s + 1) * width)
             first = s * SUPERBLOCK
             documents = min(np.int64(SUPERBLOCK), n_docs - first)
-            prune = shift >= 0 and strategy != SCAN
-            if prune and strategy == AUTO and len(allowed) == 0:
-                if size < len(heap) and n == 0:
-                    prune = False  # there is no threshold yet, and this superblock's hits make one
-                elif pause > 0:
-                    pause -= 1
-                    prune = False
-            if n + 1 < len(visits):
-                next_first = visits[n + 1] * SUPERBLOCK
-                following = slice(visits[n + 1] * width, (visits[n + 1] + 1) * width)
-                fetch_ahead(
-                    data, row_data, starts[following], lengths[following], rows[following],
-                    min(np.int64(SUPERBLOCK), n_docs - next_first), prune,
-                )  # fmt: skip
-            if prune:
+            narrow = superblock_bounds[s] <= 65535  # no sum of this superblock can exceed its bound
+            if scan or pause > 0:
+                pause = max(0, pause - 1)
+                if narrow:
+                    size = scan_superblock(
+                        data, data16, starts[own], lengths[own], rows[own], weights, alive, first, documents, threshold,
+                        ordinals, base, sums16, maxima16, counts, heap, size, work,
+                    )  # fmt: skip
+                else:
+                    size = scan_superblock(
+                        data, data16, starts[own], lengths[own], rows[own], weights, alive, first, documents, threshold,
+                        ordinals, base, sums32, maxima32, counts, heap, size, work,
+                    )  # fmt: skip
+            else:
+                if ((bests[n] << shift) * share) >> 10 < threshold:
+                    work[2] += 1
+                    continue
                 blocks = (documents + BLOCK - 1) // BLOCK
-                own_bounds = bounds[n * ROW : n * ROW + blocks]
-                spent[0] = 0
-                n_live = bound_blocks(
-                    data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, priority, shift,
-                    documents, needed_bound(threshold, raise_block, shift), own_bounds,
-                    rest[n * ROW : (n + 1) * ROW], before, spent,
-                )  # fmt: skip
-                work[4] += blocks
-                if n_live > 0 and len(allowed) > 0:
-                    for i in range(blocks):
-                        own_bounds[i] *= allowed[first // BLOCK + i]
-                elif strategy == AUTO:
-                    spent[0] += live_cost(own_lengths, documents, n_live)
-                    if spent[0] > scan_cost(own_lengths, documents):
+                bounds = all_bounds[(n - begin) * ROW : (n - begin) * ROW + blocks]
+                scanned = work[1]
+                if narrow:
+                    size = prune_superblock(
+                        data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights, shift,
+                        alive, allowed, first, documents, threshold, share, strategy == AUTO, bounds,
+                        rests[n], ordinals, base, buffers, whole, sums16, aside16, maxima16, counts, worth, order,
+                        heap, size, work,
+                    )  # fmt: skip
+                else:
+                    size = prune_superblock(
+                        data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights, shift,
+                        alive, allowed, first, documents, threshold, share, strategy == AUTO, bounds,
+                        rests[n], ordinals, base, buffers, whole, sums32, aside32, maxima32, counts, worth, order,
+                        heap, size, work,
+                    )  # fmt: skip
+                if strategy == AUTO and len(allowed) == 0:
+                    if work[1] > scanned:
                         pause = patience
                         patience = min(2 * patience, _PATIENCE)
-                        prune = False
+                        failed = True
                     else:
                         patience = 1
-            if prune:
-                work[2] += 1
-                if n_live > 0:
-                    bests[n] = greatest_bound(own_bounds)
-                    waiting += 1
-                continue
-            for j in range(width):
-                work[0] += own_lengths[j]
-            work[1] += 1
-            if bound <= 65535:  # no sum of this superblock can exceed its bound
-                size = scan_superblock(
-                    data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
-                    ordinals, base, sums16, maxima16, counts, heap, size,
-                )  # fmt: skip
-            else:
-                size = scan_superblock(
-                    data, data16, own_starts, own_lengths, weights, alive, first, documents, threshold,
-                    ordinals, base, sums32, maxima32, counts, heap, size,
-                )  # fmt: skip
             if size == len(heap):
                 shared[0] = max(shared[0], heap[0] >> 32)
-        # What waits is bounded. The blocks with the greatest bounds come first and raise the threshold for the rest.
-        for last_round in range(2):
-            if waiting == 0:
-                break
-            cut = np.int64(1)
-            if not last_round:
-                needed = needed_bound(reached(heap, size, floor, shared), raise_block, shift)
-                cut = cut_for(bounds[begin * ROW : end * ROW], bests[begin:end], needed, max(_FIRST, len(heap) // 4))
-            for n in range(begin, end):
-                threshold = reached(heap, size, floor, shared)
-                needed = max(cut, needed_bound(threshold, raise_block, shift))
-                if bests[n] < needed:
-                    continue
-                if work[0] >= budget:
-                    work[6] += last_round
-                    continue
-                s = visits[n]
-                own = slice(s * width, (s + 1) * width)
-                own_starts, own_lengths, own_greatest, own_rows = starts[own], lengths[own], greatest[own], rows[own]
-                first = s * SUPERBLOCK
-                documents = min(np.int64(SUPERBLOCK), n_docs - first)
-                own_bounds = bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
-                chosen = live[: list_live(own_bounds, needed, live)]
-                for block in chosen:
-                    own_bounds[block] = 0  # done
-                work[5] += len(chosen)
-                left = score_blocks(
-                    data, data16, own_starts, own_lengths, own_greatest, own_rows, row_data, weights, shift, documents,
-                    threshold, raise_block, chosen, rest[n * ROW : (n + 1) * ROW], kept, pending, counts,
-                    sums32, work,
-                )  # fmt: skip
-                size = collect_blocks(
-                    sums32, maxima32, chosen[:left], alive, first, documents, threshold, ordinals, base, heap, size
-                )
-                if size == len(heap):
-                    shared[0] = max(shared[0], heap[0] >> 32)
         begin = end
+        step = max(1, step // 4) if failed else 4 * step + 1
     return size
+
+
+@njit(
+    types.int64(
+        _u4, _u4, _u2, _u2, _u1, _i8, _u4, _u1, _u2, _u1, _u1, _u4, types.int64, types.int64, _u1, _u1,
+        _i8, _u4, _u4, types.int64, types.int64, types.int64, types.int64, types.int64,
+        types.int64, types.int64, types.int64, types.int64, _u1_out, _i8_out, _i8_out, _i8_out, _i8_out,
+    ),
+    cache=True, nogil=True,
+)  # fmt: skip
+def search_queries(
+    terms: np.ndarray,
+    borders: np.ndarray,
+    supers: np.ndarray,
+    counts: np.ndarray,
+    peaks: np.ndarray,
+    data_starts: np.ndarray,
+    row_starts: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
+    row_data: np.ndarray,
+    kth: np.ndarray,
+    ordinals: np.ndarray,
+    n_docs: int,
+    base: int,
+    alive: np.ndarray,
+    allowed: np.ndarray,
+    indptr: np.ndarray,
+    asked: np.ndarray,
+    weights: np.ndarray,
+    begin: int,
+    end: int,
+    part: int,
+    parts: int,
+    strategy: int,
+    depth: int,
+    raise_superblock: int,
+    raise_block: int,
+    budget: int,
+    scratch: np.ndarray,
+    shared: np.ndarray,
+    heaps: np.ndarray,
+    sizes: np.ndarray,
+    work: np.ndarray,
+) -> int:
+    """Merge the top-k of the queries `begin` to `end` in one segment into their heaps.
+
+    Returns -1, or the number of a term whose part of the directory cannot be right; nothing is followed then.
+
+    Parameters
+    ----------
+    terms … ordinals
+        The arrays of the segment; `data16` is `data` as 16-bit numbers; `ordinals` empty for places themselves.
+    alive : uint8 ndarray, empty or a byte a document
+        0 for documents that must not be found.
+    allowed : uint8 ndarray, empty or a byte a block
+        0 for blocks without any document that may be found.
+    indptr, asked, weights
+        Query q has the terms, ascending, and weights from `indptr[q]` to `indptr[q + 1]`.
+    part, parts : int
+        Of the superblocks in their order, only every `parts`-th, from `part` on.
+    strategy : SCAN, PRUNE or AUTO
+    depth : int
+        The column of `kth` that tells of k documents, -1 where none does or documents are left out.
+    raise_superblock, raise_block : int
+        By so many 1,024ths bounds must exceed the threshold; 1,024 is exact.
+    budget : int
+        Postings to be scored; superblocks that come after are left out, and the work says so.
+    scratch : uint8 ndarray of SCRATCH + superblocks × BOUNDS bytes
+    shared : int64 ndarray, one a query
+        A score, 1 or more, that k documents are known to have: the greatest that any thread has reached.
+    heaps : int64 ndarray of shape (queries × k,)
+        Keys: score << 32 | (2**32 - 1 - ordinal).
+    sizes : int64 ndarray, one a query
+        Keys in each heap.
+    work : int64 ndarray of shape (queries × 7,)
+        Counted up: postings scored, superblocks scanned, pruned, skipped, blocks bounded, blocks scored, superblocks
+        left out.
+    """
+    n_super = (n_docs + SUPERBLOCK - 1) // SUPERBLOCK
+    k = len(heaps) // len(sizes)
+    widest = np.int64(0)
+    for q in range(begin, end):
+        widest = max(widest, indptr[q + 1] - indptr[q])
+    starts = np.empty(n_super * widest, np.int64)
+    lengths, greatest = np.empty(n_super * widest, np.int32), np.empty(n_super * widest, np.int32)
+    rows, numbers = np.empty(n_super * widest, np.int32), np.empty(widest, np.int32)
+    bounds, visits, found = np.empty(n_super, np.int64), np.empty(n_super, np.int64), np.empty(3, np.int64)
+    for q in range(begin, end):
+        own = slice(indptr[q], indptr[q + 1])
+        width = indptr[q + 1] - indptr[q]
+        slots = n_super * width
+        damaged = locate(
+            asked[own], terms, borders, supers, counts, peaks, data_starts, row_starts, n_docs, starts[:slots],
+            lengths[:slots], greatest[:slots], rows[:slots], numbers[:width],
+        )  # fmt: skip
+        if damaged >= 0:
+            return damaged
+        plan(
+            numbers[:width], lengths[:slots], greatest[:slots], weights[own], kth, depth, _MAX_PRUNED_WEIGHT,
+            _MAX_SHIFT, bounds, visits, found,
+        )  # fmt: skip
+        shared[q] = max(shared[q], found[2])
+        chosen = visits[: found[0]]
+        if parts > 1:
+            chosen = chosen[part::parts].copy()
+        sizes[q] = search_segment(
+            data, data16, row_data, n_docs, chosen, bounds, starts[:slots], lengths[:slots], greatest[:slots],
+            rows[:slots], weights[own], found[1], alive, allowed, ordinals, base, strategy, raise_superblock,
+            raise_block, budget, scratch, shared[q : q + 1], heaps[q * k : (q + 1) * k], sizes[q],
+            work[q * 7 : (q + 1) * 7],
+        )  # fmt: skip
+    return -1
+
+
+@njit(types.void(_i8_out, _i8, _i8_out, _i8_out), cache=True, nogil=True)
+def rank_hits(heaps: np.ndarray, sizes: np.ndarray, scores: np.ndarray, ordinals: np.ndarray) -> None:
+    """Sort each heap, the best first, into scores and ordinals, arrays as long as `heaps`."""
+    k = len(heaps) // len(sizes)
+    for q in range(len(sizes)):
+        keys = heaps[q * k : q * k + sizes[q]]
+        keys.sort()
+        for i in range(len(keys)):
+            key = keys[len(keys) - 1 - i]
+            scores[q * k + i] = key >> 32
+            ordinals[q * k + i] = MAX_ORDINAL - (key & MAX_ORDINAL)

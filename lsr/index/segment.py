@@ -212,7 +212,7 @@ class Segment:
 
         Raises `CorruptionError` where the directory cannot be right: what is returned can be followed.
         """
-        from lsr.index.kernels import locate
+        from lsr.index.directory_kernels import locate
 
         slots = self.n_superblocks * len(terms)
         starts = np.empty(slots, np.int64)
