@@ -7,20 +7,19 @@ lists add to any document of the block (Block-Max Pruning: Mallia, Suel and Tone
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, kernels.py 4fca6595, layout.py d3f56779
+# Compiled in: kernels.py f7db1e08, layout.py d3f56779
 import numpy as np
 from numba import njit
 
-from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import group_maxima, list_bytes, list_kind
+from lsr.index.kernels import group_maxima, list_kind
 from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW
 
 # Costs in picoseconds, measured on one machine; they decide between ways that give the same result.
-_PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 420, 380, 700_000, 45
-_SCAN_DOCUMENT, _TOP_DOCUMENT = 110, 100
+_PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 650, 500, 700_000, 45
+_TOP_DOCUMENT, _TOP_DOCUMENT_WIDE = 75, 130
 _FIND = 22_000
-_DENSE_BLOCK, _SPAN_BLOCK = 5_000, 12_000
-_BOUND_POSTING = 1_300
+_DENSE_BLOCK, _SPAN_BLOCK = 5_000, 30_000
+_BOUND_POSTING = 1_100
 _LIVE_BLOCK = 30_000
 
 
@@ -35,18 +34,18 @@ def add_row(bounds: np.ndarray, row: np.ndarray, weight: int, shift: int) -> Non
 
 
 @njit(cache=True, nogil=True)
-def add_postings(
-    bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int, before: np.ndarray
-) -> None:
-    """The same for a plain list, posting by posting. `before`, a number a block, is all 0 before and after."""
+def add_postings(bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
+    """The same for a plain list, posting by posting; those of a block follow each other."""
     up = (1 << shift) - 1
+    last = np.int64(-1)
+    added = np.int64(0)
     for p in range(len(ids)):
-        block = ids[p] // BLOCK
-        more = max(0, ((weight * np.int64(impacts[p]) + up) >> shift) - np.int64(before[block]))
+        block = np.int64(ids[p]) // BLOCK
+        added = added if block == last else np.int64(0)
+        more = max(np.int64(0), ((weight * np.int64(impacts[p]) + up) >> shift) - added)
+        added += more
         bounds[block] += more
-        before[block] += more
-    for p in range(len(ids)):
-        before[ids[p] // BLOCK] = 0
+        last = block
 
 
 @njit(cache=True, nogil=True)
@@ -165,11 +164,13 @@ def part_cost(count: int, documents: int, live: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def costs(lengths: np.ndarray, rows: np.ndarray, documents: int, out: np.ndarray) -> None:
+def costs(
+    lengths: np.ndarray, greatest: np.ndarray, rows: np.ndarray, weights: np.ndarray, documents: int, out: np.ndarray
+) -> None:
     """What the lists of a superblock cost: `out[0]`, those without a row, whole; `out[1]`, these bounded posting by
-    posting; `out[2]`, those with a row, whole.
+    posting; `out[2]`, those with a row, whole. `out[3]` becomes the most that those without a row add to a document.
     """
-    out[:3] = 0
+    out[:] = 0
     for j in range(len(lengths)):
         count = np.int64(lengths[j])
         if count == 0:
@@ -180,6 +181,7 @@ def costs(lengths: np.ndarray, rows: np.ndarray, documents: int, out: np.ndarray
         else:
             out[0] += whole
             out[1] += whole if list_kind(count, documents) == DENSE else count * _BOUND_POSTING
+            out[3] += np.int64(weights[j]) * np.int64(greatest[j])
 
 
 @njit(cache=True, nogil=True)
@@ -194,28 +196,10 @@ def live_cost(lengths: np.ndarray, rows: np.ndarray, documents: int, live: int, 
 
 
 @njit(cache=True, nogil=True)
-def fetch_rows(row_data: np.ndarray, rows: np.ndarray) -> None:
-    """Ask for the rows of a superblock, while another is worked on: they come from memory in the meantime."""
-    for row in rows:
-        if row >= 0:
-            at = np.int64(row) * ROW
-            for line in range(0, ROW, 64):
-                prefetch(row_data, at + line)
-
-
-@njit(cache=True, nogil=True)
-def fetch_lists(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray, documents: int) -> None:
-    """The same for its lists without a row."""
-    for j in range(len(lengths)):
-        count = np.int64(lengths[j])
-        if count > 0 and rows[j] < 0:
-            at = starts[j]
-            for line in range(0, list_bytes(count, documents), 64):
-                prefetch(data, at + line)
-
-
-@njit(cache=True, nogil=True)
 def bound_rows(
+    places: np.ndarray,
+    width: int,
+    n_docs: int,
     lengths: np.ndarray,
     greatest: np.ndarray,
     rows: np.ndarray,
@@ -223,20 +207,29 @@ def bound_rows(
     weights: np.ndarray,
     shift: int,
     bounds: np.ndarray,
-) -> int:
-    """Bounds of all blocks of a superblock by its lists with a row; returns the most that the others add to any."""
+    rests: np.ndarray,
+) -> None:
+    """Bounds of all blocks of some superblocks by their lists with a row, and the most that other lists add to any.
+
+    `places` are the superblocks, ascending, -1 for none; the bounds of the i-th become the i-th ROW of `bounds`. Term
+    by term, since the rows of a term follow each other.
+    """
     up = (1 << shift) - 1
-    bounds[:] = 0
-    rest = np.int64(0)
-    for j in range(len(weights)):
-        if lengths[j] == 0:
-            continue
-        if rows[j] >= 0:
-            at = np.int64(rows[j]) * ROW
-            add_row(bounds, row_data[at : at + len(bounds)], weights[j], shift)
-        else:
-            rest += (np.int64(weights[j]) * np.int64(greatest[j]) + up) >> shift
-    return rest
+    for i in range(len(places)):
+        bounds[i * ROW : (i + 1) * ROW] = 0
+        rests[i] = 0
+    for j in range(width):
+        for i in range(len(places)):
+            if places[i] < 0:
+                continue
+            slot = places[i] * width + j
+            if lengths[slot] == 0:
+                continue
+            if rows[slot] >= 0:
+                at = np.int64(rows[slot]) * ROW
+                add_row(bounds[i * ROW : (i + 1) * ROW], row_data[at : at + ROW], weights[j], shift)
+            else:
+                rests[i] += (np.int64(weights[j]) * np.int64(greatest[slot]) + up) >> shift
 
 
 @njit(cache=True, nogil=True)
@@ -249,9 +242,8 @@ def bound_lists(
     weights: np.ndarray,
     shift: int,
     bounds: np.ndarray,
-    before: np.ndarray,
 ) -> None:
-    """Add the bounds of the lists without a row, read off their postings. `before` is a buffer of 0s."""
+    """Add the bounds of the lists without a row, read off their postings."""
     for j in range(len(weights)):
         count = np.int64(lengths[j])
         if count == 0 or rows[j] >= 0:
@@ -260,6 +252,6 @@ def bound_lists(
         weight = np.int64(weights[j])
         if list_kind(count, len(bounds) * BLOCK) == PLAIN:
             ids = data16[at >> 1 : (at >> 1) + count]
-            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift, before)
+            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift)
         else:  # dense: what is spanned has a row
             add_whole(bounds, data[at : at + len(bounds) * BLOCK], weight, shift)

@@ -213,6 +213,12 @@ def select(
 
 
 @njit(cache=True, nogil=True)
+def is_wanted(count: int, row: int, which: int) -> bool:
+    """Whether `add_lists` adds a list of so many postings and such a row."""
+    return count > 0 and (which == ALL or (which == SHORT) == (row < 0))
+
+
+@njit(cache=True, nogil=True)
 def add_lists(
     sums: np.ndarray,
     data: np.ndarray,
@@ -230,18 +236,43 @@ def add_lists(
     """
     width = len(weights)
     postings = np.int64(0)
-    ahead = 0
     for j in range(width):
-        if lengths[j] == 0 or (which == SHORT and rows[j] >= 0) or (which == LONG and rows[j] < 0):
+        if not is_wanted(lengths[j], rows[j], which):
             continue
-        ahead = max(ahead, j + 1)
-        while ahead < width and (
-            lengths[ahead] == 0 or (which == SHORT and rows[ahead] >= 0) or (which == LONG and rows[ahead] < 0)
-        ):
-            ahead += 1
-        if ahead < width:  # the next list comes from memory while this one is added
-            begin_list(data, starts[ahead], np.int64(lengths[ahead]), documents)
+        for ahead in range(j + 1, width):
+            if is_wanted(lengths[ahead], rows[ahead], which):  # it comes from memory while this one is added
+                begin_list(data, starts[ahead], np.int64(lengths[ahead]), documents)
+                break
         count = np.int64(lengths[j])
         add_list(sums, data, data16, starts[j], count, documents, weights[j])
         postings += count
+    return postings
+
+
+@njit(cache=True, nogil=True)
+def add_short(
+    sums: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    documents: int,
+    next_starts: np.ndarray,
+    next_lengths: np.ndarray,
+    next_rows: np.ndarray,
+    next_documents: int,
+) -> int:
+    """`add_lists` of those without a row; those of the next superblock come from memory meanwhile."""
+    postings = np.int64(0)
+    for j in range(len(weights)):
+        if is_wanted(next_lengths[j], next_rows[j], SHORT):
+            at = next_starts[j]
+            for line in range(0, list_bytes(np.int64(next_lengths[j]), next_documents), 64):
+                prefetch(data, at + line)
+        if is_wanted(lengths[j], rows[j], SHORT):
+            count = np.int64(lengths[j])
+            add_list(sums, data, data16, starts[j], count, documents, weights[j])
+            postings += count
     return postings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 1233dc12, intrinsics.py 9bdb35e1, kernels.py 4fca6595, layout.py d3f56779
+# Compiled in: block_kernels.py 0a206b67, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 
@@ -145,6 +145,13 @@ def order_rows(
 
 
 @njit(cache=True, nogil=True)
+def fetch_tables(data16: np.ndarray, at: int, live: np.ndarray) -> None:
+    """Ask for where a spanned list's table tells of some blocks."""
+    for block in live:
+        prefetch(data16, (at >> 1) + np.int64(block) // (SPAN // BLOCK))
+
+
+@njit(cache=True, nogil=True)
 def score_long(
     data: np.ndarray,
     data16: np.ndarray,
@@ -174,6 +181,8 @@ def score_long(
     """
     up = (1 << shift) - 1
     n_live = len(live)
+    if len(order) > 0:
+        fetch_tables(data16, starts[order[0]], live)
     for place in range(len(order)):
         if n_live == 0:
             break
@@ -185,9 +194,7 @@ def score_long(
             kept[n_kept] = live[i]
             n_kept += row[live[i]] > 0
         if place + 1 < len(order):  # the next list's table is on its way while this one is added
-            table = starts[order[place + 1]] >> 1
-            for i in range(n_live):
-                prefetch(data16, table + np.int64(live[i]) // (SPAN // BLOCK))
+            fetch_tables(data16, starts[order[place + 1]], live[:n_live])
         add_blocks(
             sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j], kept[:n_kept], spans, work
         )

@@ -91,19 +91,12 @@ class _Scratch(threading.local):
     """What kernels need beside their arguments, one array a thread, reused: allocating takes longer than a query."""
 
     def __init__(self) -> None:
-        self._bytes = np.zeros(0, np.uint8)
+        from lsr.index.search_kernels import SCRATCH
 
-    def of(self, superblocks: int) -> NDArray[np.uint8]:
-        """Enough for a segment of so many superblocks."""
-        from lsr.index.search_kernels import BOUNDS, SCRATCH
-
-        size = SCRATCH + superblocks * BOUNDS
-        if len(self._bytes) < size:
-            self._bytes = np.zeros(size, np.uint8)
-        return self._bytes
+        self.bytes = np.zeros(SCRATCH, np.uint8)
 
 
-_scratch = _Scratch()
+_scratch: _Scratch | None = None
 
 
 class _Budget:
@@ -281,8 +274,12 @@ class _Search:
         sizes: NDArray[np.int64],
         work: NDArray[np.int64],
     ) -> None:
+        global _scratch
         from lsr.index.search_kernels import search_queries
 
+        if _scratch is None:
+            _scratch = _Scratch()
+        scratch = _scratch.bytes
         options, queries = self._options, self._queries
         for segment, living, allowed in zip(self._segments, self._alive, self._allowed, strict=True):
             damaged = search_queries(
@@ -314,7 +311,7 @@ class _Search:
                 round(options.overestimate_superblocks * 1024),
                 round(options.overestimate * 1024),
                 options.max_postings or 2**62,
-                _scratch.of(segment.n_superblocks),
+                scratch,
                 self._shared,
                 heaps,
                 sizes,

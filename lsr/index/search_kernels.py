@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 1233dc12, directory_kernels.py a91c25bf, kernels.py 4fca6595, layout.py d3f56779
-# Compiled in: superblock_kernels.py d6a1e183
+# Compiled in: block_kernels.py 0a206b67, directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: superblock_kernels.py 6440280d
 import numpy as np
 from numba import njit, types
 
-from lsr.index.block_kernels import bound_rows, fetch_rows, greatest_bound
+from lsr.index.block_kernels import bound_rows, greatest_bound
 from lsr.index.directory_kernels import locate, plan
 from lsr.index.kernels import ALL, _i8, _i8_out, _u1, _u2, _u4, add_lists, select
 from lsr.index.layout import AUTO, BLOCK, BUCKETS, GROUP, MAX_ORDINAL, ROW, SCAN, SUPERBLOCK
@@ -28,9 +28,17 @@ _PATIENCE = 16
 #: Up to so many hits, the best blocks of the first superblock give a threshold that spares scanning it.
 _SMALL = 64
 
-#: Bytes of `scratch` beside bounds, and of the bounds of a superblock.
-SCRATCH = 8 * SUPERBLOCK + 4 * (SUPERBLOCK // GROUP) + 8 * BUCKETS + 14 * ROW
-BOUNDS = 2 * ROW
+#: Superblocks that are bounded at a time, at most: their bounds stay in the cache.
+_BATCH = 128
+
+#: Bytes of `scratch`.
+SCRATCH = 8 * SUPERBLOCK + 4 * (SUPERBLOCK // GROUP) + 8 * BUCKETS + 12 * ROW + _BATCH * 2 * ROW
+
+
+@njit(cache=True, nogil=True)
+def documents_of(superblock: int, n_docs: int) -> int:
+    """How many documents a superblock has."""
+    return min(np.int64(SUPERBLOCK), n_docs - superblock * SUPERBLOCK)
 
 
 @njit(cache=True, nogil=True)
@@ -100,21 +108,21 @@ def search_segment(
     at = 0
     sums32 = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
     at += 4 * SUPERBLOCK
-    aside32 = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
+    scores = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
     at += 4 * SUPERBLOCK
-    sums16, aside16 = sums32[: SUPERBLOCK // 2].view(np.uint16), aside32[: SUPERBLOCK // 2].view(np.uint16)
+    sums16 = sums32[: SUPERBLOCK // 2].view(np.uint16)
     maxima32 = scratch[at : at + 4 * (SUPERBLOCK // GROUP)].view(np.uint32)
     at += 4 * (SUPERBLOCK // GROUP)
     maxima16 = maxima32.view(np.uint16)
     counts = scratch[at : at + 8 * BUCKETS].view(np.int64)
     at += 8 * BUCKETS
-    buffers = scratch[at : at + 10 * ROW].view(np.uint16)
-    at += 10 * ROW
+    buffers = scratch[at : at + 8 * ROW].view(np.uint16)
+    at += 8 * ROW
     whole = scratch[at : at + 4 * ROW].view(np.uint32)
     at += 4 * ROW
     all_bounds = scratch[at:].view(np.uint16)
     worth, order = np.empty(width, np.float64), np.empty(width, np.int32)
-    rests, bests = np.empty(len(visits), np.int64), np.empty(len(visits), np.int64)
+    rests, bests = np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64)
     share = (1 << 20) // raise_block
     pause, patience = 0, 1
     begin, step = 0, 1
@@ -131,24 +139,22 @@ def search_segment(
                 pause = 0
         threshold = reached(heap, size, shared)
         if not scan:
-            for n in range(begin, end):
-                s = visits[n]
-                own = slice(s * width, (s + 1) * width)
-                bests[n] = 0
-                if superblock_bounds[s] * 1024 < threshold * raise_superblock:
-                    continue
-                if n + 1 < end:
-                    fetch_rows(row_data, rows[(visits[n + 1]) * width : (visits[n + 1] + 1) * width])
-                blocks = (min(np.int64(SUPERBLOCK), n_docs - s * SUPERBLOCK) + BLOCK - 1) // BLOCK
-                bounds = all_bounds[(n - begin) * ROW : (n - begin) * ROW + blocks]
-                rests[n] = bound_rows(lengths[own], greatest[own], rows[own], row_data, weights, shift, bounds)
-                bests[n] = greatest_bound(bounds) + rests[n]
-                work[4] += blocks
-            turns = begin + np.argsort(-bests[begin:end])
+            places = np.sort(visits[begin:end])
+            for i in range(end - begin):
+                if superblock_bounds[places[i]] * 1024 < threshold * raise_superblock:
+                    work[3] += 1
+                    places[i] = -1
+            bound_rows(places, width, n_docs, lengths, greatest, rows, row_data, weights, shift, all_bounds, rests)
+            for i in range(end - begin):
+                bests[i] = -1 if places[i] < 0 else greatest_bound(all_bounds[i * ROW : (i + 1) * ROW]) + rests[i]
+                work[4] += 0 if places[i] < 0 else (documents_of(places[i], n_docs) + BLOCK - 1) // BLOCK
+            turns = np.argsort(-bests[: end - begin])
         failed = False
         for turn in range(end - begin):
-            n = begin + turn if scan else turns[turn]
-            s = visits[n]
+            n = turn if scan else turns[turn]
+            s = visits[begin + n] if scan else places[n]
+            if s < 0:
+                continue
             threshold = reached(heap, size, shared)
             if superblock_bounds[s] * 1024 < threshold * raise_superblock:
                 work[3] += 1
@@ -158,7 +164,7 @@ def search_segment(
                 continue
             own = slice(s * width, (s + 1) * width)
             first = s * SUPERBLOCK
-            documents = min(np.int64(SUPERBLOCK), n_docs - first)
+            documents = documents_of(s, n_docs)
             narrow = superblock_bounds[s] <= 65535  # no sum of this superblock can exceed its bound
             if scan or pause > 0:
                 pause = max(0, pause - 1)
@@ -176,23 +182,18 @@ def search_segment(
                 if ((bests[n] << shift) * share) >> 10 < threshold:
                     work[2] += 1
                     continue
-                blocks = (documents + BLOCK - 1) // BLOCK
-                bounds = all_bounds[(n - begin) * ROW : (n - begin) * ROW + blocks]
+                bounds = all_bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
                 scanned = work[1]
-                if narrow:
-                    size = prune_superblock(
-                        data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights, shift,
-                        alive, allowed, first, documents, threshold, share, strategy == AUTO, bounds,
-                        rests[n], ordinals, base, buffers, whole, sums16, aside16, maxima16, counts, worth, order,
-                        heap, size, work,
-                    )  # fmt: skip
-                else:
-                    size = prune_superblock(
-                        data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights, shift,
-                        alive, allowed, first, documents, threshold, share, strategy == AUTO, bounds,
-                        rests[n], ordinals, base, buffers, whole, sums32, aside32, maxima32, counts, worth, order,
-                        heap, size, work,
-                    )  # fmt: skip
+                following = own  # nothing worth asking for
+                if turn + 1 < end - begin and places[turns[turn + 1]] >= 0:
+                    s = places[turns[turn + 1]]
+                    following = slice(s * width, (s + 1) * width)
+                size = prune_superblock(
+                    data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights,
+                    starts[following], lengths[following], rows[following], documents_of(s, n_docs), shift, alive,
+                    allowed, first, documents, threshold, share, strategy == AUTO, bounds, rests[n], ordinals, base,
+                    buffers, whole, sums16, sums32, scores, maxima32, counts, worth, order, heap, size, work,
+                )  # fmt: skip
                 if strategy == AUTO and len(allowed) == 0:
                     if work[1] > scanned:
                         pause = patience
@@ -203,7 +204,7 @@ def search_segment(
             if size == len(heap):
                 shared[0] = max(shared[0], heap[0] >> 32)
         begin = end
-        step = max(1, step // 4) if failed else 4 * step + 1
+        step = max(1, step // 4) if failed else min(_BATCH, 4 * step + 1)
     return size
 
 
@@ -273,7 +274,7 @@ def search_queries(
         By so many 1,024ths bounds must exceed the threshold; 1,024 is exact.
     budget : int
         Postings to be scored; superblocks that come after are left out, and the work says so.
-    scratch : uint8 ndarray of SCRATCH + superblocks × BOUNDS bytes
+    scratch : uint8 ndarray of SCRATCH bytes
     shared : int64 ndarray, one a query
         A score, 1 or more, that k documents are known to have: the greatest that any thread has reached.
     heaps : int64 ndarray of shape (queries × k,)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 1233dc12, kernels.py 4fca6595, layout.py d3f56779, score_kernels.py b3ad80f7
+# Compiled in: block_kernels.py 0a206b67, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 05b6af4e
 import numpy as np
 from numba import njit
 
 from lsr.index.block_kernels import (
     _TOP_DOCUMENT,
+    _TOP_DOCUMENT_WIDE,
     bound_lists,
     bound_sums,
     costs,
@@ -18,7 +19,7 @@ from lsr.index.block_kernels import (
     live_cost,
     widen,
 )
-from lsr.index.kernels import ALL, LONG, SHORT, add_lists, select
+from lsr.index.kernels import ALL, LONG, add_lists, add_short, select
 from lsr.index.layout import BLOCK, ROW
 from lsr.index.score_kernels import collect_blocks, order_rows, score_long, score_short
 
@@ -33,6 +34,14 @@ def reached(heap: np.ndarray, size: int, shared: np.ndarray) -> int:
 
 
 @njit(cache=True, nogil=True)
+def take_blocks(sums: np.ndarray, live: np.ndarray, scores: np.ndarray) -> None:
+    """Copy the sums of some blocks."""
+    for block in live:
+        for i in range(np.int64(block) * BLOCK, (np.int64(block) + 1) * BLOCK):
+            scores[i] = sums[i]
+
+
+@njit(cache=True, nogil=True)
 def prune_superblock(
     data: np.ndarray,
     data16: np.ndarray,
@@ -42,6 +51,10 @@ def prune_superblock(
     greatest: np.ndarray,
     rows: np.ndarray,
     weights: np.ndarray,
+    next_starts: np.ndarray,
+    next_lengths: np.ndarray,
+    next_rows: np.ndarray,
+    next_documents: int,
     shift: int,
     alive: np.ndarray,
     allowed: np.ndarray,
@@ -56,8 +69,9 @@ def prune_superblock(
     base: int,
     buffers: np.ndarray,
     whole_buffer: np.ndarray,
-    sums: np.ndarray,
-    aside: np.ndarray,
+    sums16: np.ndarray,
+    sums32: np.ndarray,
+    scores: np.ndarray,
     maxima: np.ndarray,
     counts: np.ndarray,
     worth: np.ndarray,
@@ -73,69 +87,81 @@ def prune_superblock(
     closer bound and half of the score. Then the lists with a row are added for the blocks that are left. Where
     `may_scan` and that would cost more, all is added whole; work[1] counts it.
 
-    `bounds` enter as `bound_rows` leaves them; a bound counts for `share` 1,024ths of what it is. `buffers` has 5 times
-    16 bits a block, the first 0, `whole_buffer` 32 bits a block; `aside` is as `sums`.
+    `bounds` enter as `bound_rows` leaves them; a bound counts for `share` 1,024ths of what it is. `buffers` has 4 times
+    16 bits a block, `whole_buffer` 32 bits a block; `scores` is another `sums32`. `next_starts` and so on are the slots
+    of the superblock that is likely to follow.
     """
-    before, live, kept, spans, left = (
-        buffers[:ROW], buffers[ROW : 2 * ROW], buffers[2 * ROW : 3 * ROW],
-        buffers[3 * ROW : 4 * ROW].view(np.int16), buffers[4 * ROW : 5 * ROW],
-    )  # fmt: skip
+    live, kept, own_bounds = buffers[:ROW], buffers[ROW : 2 * ROW], buffers[2 * ROW : 3 * ROW]
+    spans = buffers[3 * ROW : 4 * ROW].view(np.int16)
     blocks = len(bounds)
-    whole = whole_buffer[:blocks]
+    padded = blocks * BLOCK
+    whole, own_bounds = whole_buffer[:blocks], own_bounds[:blocks]
     own_allowed = allowed[first // BLOCK : first // BLOCK + blocks] if len(allowed) > 0 else allowed
-    cost = np.empty(3, np.int64)
-    costs(lengths, rows, documents, cost)
     widen(bounds, rest, shift, share, whole)
     leave_out(whole, own_allowed)
     n_live = count_reaching(whole, threshold)
     if n_live == 0:
         work[2] += 1
         return size
+    cost = np.empty(4, np.int64)
+    costs(lengths, greatest, rows, weights, documents, cost)
+    narrow = cost[3] <= 65535  # no sum of the lists without a row can exceed what their greatest impacts add
     direct = live_cost(lengths, rows, documents, n_live, True)
     by_postings = cost[0] + cost[1]
-    by_sums = cost[0] + documents * _TOP_DOCUMENT
+    by_sums = cost[0] + documents * (_TOP_DOCUMENT if narrow else _TOP_DOCUMENT_WIDE)
     summed = by_sums < min(direct, by_postings)
-    if summed:
-        sums[: blocks * BLOCK] = 0
-        work[0] += add_lists(sums, data, data16, starts, lengths, rows, weights, documents, SHORT)
-        bound_sums(sums, maxima, bounds, shift, share, whole)
+    if summed and narrow:
+        sums16[:padded] = 0
+        work[0] += add_short(
+            sums16, data, data16, starts, lengths, rows, weights, documents, next_starts, next_lengths, next_rows,
+            next_documents,
+        )  # fmt: skip
+        bound_sums(sums16, maxima.view(np.uint16), bounds, shift, share, whole)
+    elif summed:
+        sums32[:padded] = 0
+        work[0] += add_short(
+            sums32, data, data16, starts, lengths, rows, weights, documents, next_starts, next_lengths, next_rows,
+            next_documents,
+        )  # fmt: skip
+        bound_sums(sums32, maxima, bounds, shift, share, whole)
     elif by_postings < direct:
-        left[:blocks] = bounds
-        bound_lists(data, data16, starts, lengths, rows, weights, shift, left[:blocks], before)
-        widen(left[:blocks], 0, shift, share, whole)
+        own_bounds[:] = bounds
+        bound_lists(data, data16, starts, lengths, rows, weights, shift, own_bounds)
+        widen(own_bounds, 0, shift, share, whole)
     leave_out(whole, own_allowed)
-    n_live = count_reaching(whole, threshold)
     wanted = max(_FIRST, len(heap) // 4)
+    n_live = count_reaching(whole, threshold)
     cut = cut_for(whole, threshold, wanted) if n_live > (4 if size < len(heap) else 16) * wanted else threshold
-    whole_cost = cost[2] + documents * _TOP_DOCUMENT + (0 if summed else cost[0])
-    begun = False
+    scan_cost = cost[2] + documents * _TOP_DOCUMENT_WIDE + (0 if summed else cost[0])
     while True:
         n_live = list_reaching(whole, max(cut, threshold), live)
         last = cut <= threshold
-        if last and may_scan and live_cost(lengths, rows, documents, n_live, not summed) > whole_cost:
-            missing = LONG if summed else ALL
-            if missing == ALL:
-                sums[: blocks * BLOCK] = 0
-            work[0] += add_lists(sums, data, data16, starts, lengths, rows, weights, documents, missing)
-            if begun:  # what has been offered must not be offered again
-                for block in range(blocks):
-                    if whole[block] == 0:
-                        sums[block * BLOCK : (block + 1) * BLOCK] = 0
+        if last and may_scan and live_cost(lengths, rows, documents, n_live, not summed) > scan_cost:
+            if summed and narrow:
+                scores[:padded] = sums16[:padded]
+            elif summed:
+                scores[:padded] = sums32[:padded]
+            else:
+                scores[:padded] = 0
+            work[0] += add_lists(
+                scores, data, data16, starts, lengths, rows, weights, documents, LONG if summed else ALL
+            )
+            for block in range(blocks):
+                if whole[block] == 0:  # what has been offered must not be offered again
+                    scores[block * BLOCK : (block + 1) * BLOCK] = 0
             work[1] += 1
-            return select(sums, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
+            return select(scores, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
         if n_live > 0:
             work[5] += n_live
-            scores = sums
-            if summed and not last:  # what is added beside these blocks must not be added again
-                scores = aside
-                for block in live[:n_live]:
-                    low = np.int64(block) * BLOCK
-                    scores[low : low + BLOCK] = sums[low : low + BLOCK]
-            elif not summed:
-                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], spans, sums, work)
-            chosen = order[: order_rows(lengths, greatest, rows, weights, documents, n_live, worth, order)]
             for block in live[:n_live]:
                 whole[block] = 0  # done
+            if summed and narrow:
+                take_blocks(sums16, live[:n_live], scores)
+            elif summed:
+                take_blocks(sums32, live[:n_live], scores)
+            else:
+                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], spans, scores, work)
+            chosen = order[: order_rows(lengths, greatest, rows, weights, documents, n_live, worth, order)]
             n_left = score_long(
                 data, data16, starts, lengths, rows, row_data, weights, chosen, shift, documents, threshold, share,
                 live[:n_live], bounds, kept, spans, scores, work,
@@ -147,6 +173,5 @@ def prune_superblock(
         if last:
             break
         cut = 0
-        begun = True
     work[2] += 1
     return size
