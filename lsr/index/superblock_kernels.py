@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 0a206b67, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 05b6af4e
+# Compiled in: block_kernels.py 111d067a, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 0047a5c7
 import numpy as np
 from numba import njit
 

@@ -22,7 +22,7 @@ QUERY_TERMS = (1.0, 0.75, 0.5)
 
 class Lsr(Peer):
     distribution = "lsr-engine"
-    parallel = "threads"
+    parallel = "batch"
     note: ClassVar[str] = "one segment, memory-mapped"
 
     def build(self, collection: Collection, folder: Path) -> None:
@@ -36,12 +36,13 @@ class Lsr(Peer):
 
     def open(self, folder: Path, documents: int) -> None:
         from lsr.index.options import SearchOptions
-        from lsr.index.search import search_segments
+        from lsr.index.search import Queries, search_many, search_segments
         from lsr.index.segment import Segment
 
         self.segments = [Segment(folder / "all.seg", verify=False)]
         self.options = SearchOptions
         self.search_segments = search_segments
+        self.queries, self.search_many = Queries, search_many
 
     def settings(self, kind: str, k: int, *, full: bool) -> list[Setting]:
         exact: list[Setting] = [(name, {"strategy": name}) for name in ("auto", "scan", "prune")]
@@ -61,6 +62,11 @@ class Lsr(Peer):
 
     def search(self, query: Any) -> Any:
         return self.search_segments(self.segments, [None], *query)
+
+    def batch(self, queries: list[Any], threads: int) -> None:
+        _, _, k, options = queries[0]
+        asked = self.queries.of([(terms, weights) for terms, weights, _, _ in queries])
+        self.search_many(self.segments, [None], asked, k, options, threads)
 
     def ids(self, result: Any) -> NDArray[np.int64]:
         ordinals: NDArray[np.int64] = result.ordinals
