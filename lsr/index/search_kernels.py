@@ -25,8 +25,11 @@ _MAX_SHIFT = 8
 #: Superblocks that are scanned at most before pruning is tried again, where it did not pay.
 _PATIENCE = 16
 
-#: Up to so many hits, the best blocks of the first superblock give a threshold that spares scanning it.
-_SMALL = 64
+#: From so many superblocks on, the best blocks of the first give a threshold that spares scanning it.
+_MANY = 8
+
+#: Of fewer documents a hit, so many blocks may hold one that a scan is as fast.
+_RARE = 4096
 
 #: Superblocks that are bounded at a time, at most: their bounds stay in the cache.
 _BATCH = 128
@@ -131,7 +134,10 @@ def search_segment(
         end = min(len(visits), begin + step)
         scan = strategy == SCAN or shift < 0
         if strategy == AUTO and not scan and len(allowed) == 0:
-            if size < len(heap) and begin == 0 and len(heap) > _SMALL:
+            if n_docs < _RARE * len(heap):
+                scan = True
+                end = len(visits)
+            elif size < len(heap) and begin == 0 and len(visits) < _MANY:
                 scan = True  # there is no threshold yet, and this superblock's hits make one
             elif pause > 0:
                 scan = True
