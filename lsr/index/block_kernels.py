@@ -172,7 +172,8 @@ def costs(
     lengths: np.ndarray, greatest: np.ndarray, rows: np.ndarray, weights: np.ndarray, documents: int, out: np.ndarray
 ) -> None:
     """What the lists of a superblock cost: `out[0]`, those without a row, whole; `out[1]`, these bounded posting by
-    posting; `out[2]`, those with a row, whole. `out[3]` becomes the most that those without a row add to a document.
+    posting; `out[2]`, those with a row, whole. `out[3]` becomes the most that those without a row add to a
+    document, `out[4]` those with one.
     """
     out[:] = 0
     for j in range(len(lengths)):
@@ -182,6 +183,7 @@ def costs(
         whole = full_cost(count, documents)
         if rows[j] >= 0:
             out[2] += whole
+            out[4] += np.int64(weights[j]) * np.int64(greatest[j])
         else:
             out[0] += whole
             out[1] += whole if list_kind(count, documents) == DENSE else count * _BOUND_POSTING

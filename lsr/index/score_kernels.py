@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 111d067a, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: block_kernels.py d88a34c2, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 

@@ -108,6 +108,8 @@ def search_many(
     InvalidQueryError, InvalidSettingError, CorruptionError
     """
     _check_k(k)
+    if threads < 1:
+        raise InvalidSettingError(f"threads is {threads}, it must be 1 or more")
     if threads > 1 and options.threads > 1:
         raise InvalidSettingError(
             f"{threads} threads for queries and {options.threads} for each", remedy="leave one of them at 1"

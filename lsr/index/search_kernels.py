@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 111d067a, directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779
-# Compiled in: superblock_kernels.py f51ba604
+# Compiled in: block_kernels.py d88a34c2, directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: superblock_kernels.py 17eda2ee
 import numpy as np
 from numba import njit, types
 

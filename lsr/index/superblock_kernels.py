@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 111d067a, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 0047a5c7
+# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 86af018c
 import numpy as np
 from numba import njit
 
@@ -39,6 +39,14 @@ def take_blocks(sums: np.ndarray, live: np.ndarray, scores: np.ndarray) -> None:
     for block in live:
         for i in range(np.int64(block) * BLOCK, (np.int64(block) + 1) * BLOCK):
             scores[i] = sums[i]
+
+
+@njit(cache=True, nogil=True)
+def clear_done(whole: np.ndarray, sums: np.ndarray) -> None:
+    """Nothing for the documents of blocks of no bound: what has been offered must not be offered again."""
+    for block in range(len(whole)):
+        if whole[block] == 0:
+            sums[block * BLOCK : (block + 1) * BLOCK] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -103,7 +111,7 @@ def prune_superblock(
     if n_live == 0:
         work[2] += 1
         return size
-    cost = np.empty(4, np.int64)
+    cost = np.empty(5, np.int64)
     costs(lengths, greatest, rows, weights, documents, cost)
     narrow = cost[3] <= 65535  # no sum of the lists without a row can exceed what their greatest impacts add
     direct = live_cost(lengths, rows, documents, n_live, True)
@@ -131,25 +139,40 @@ def prune_superblock(
     leave_out(whole, own_allowed)
     wanted = max(_FIRST, len(heap) // 4)
     n_live = count_reaching(whole, threshold)
-    cut = cut_for(whole, threshold, wanted) if n_live > (4 if size < len(heap) else 16) * wanted else threshold
+    cut = threshold
+    if (size < len(heap) and n_live > 4 * wanted) or (not may_scan and n_live > 16 * wanted):
+        cut = cut_for(whole, threshold, wanted)
     scan_cost = cost[2] + documents * _TOP_DOCUMENT_WIDE + (0 if summed else cost[0])
     while True:
         n_live = list_reaching(whole, max(cut, threshold), live)
         last = cut <= threshold
         if last and may_scan and live_cost(lengths, rows, documents, n_live, not summed) > scan_cost:
-            if summed and narrow:
-                scores[:padded] = sums16[:padded]
+            work[1] += 1
+            if summed and cost[3] + cost[4] <= 65535:  # nor can any sum of all lists
+                work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, LONG)
+                clear_done(whole, sums16)
+                return select(
+                    sums16,
+                    maxima.view(np.uint16),
+                    alive,
+                    first,
+                    documents,
+                    threshold,
+                    ordinals,
+                    base,
+                    counts,
+                    heap,
+                    size,
+                )
+            if summed and not narrow:
+                scores = sums32
             elif summed:
-                scores[:padded] = sums32[:padded]
+                scores[:padded] = sums16[:padded]
             else:
                 scores[:padded] = 0
-            work[0] += add_lists(
-                scores, data, data16, starts, lengths, rows, weights, documents, LONG if summed else ALL
-            )
-            for block in range(blocks):
-                if whole[block] == 0:  # what has been offered must not be offered again
-                    scores[block * BLOCK : (block + 1) * BLOCK] = 0
-            work[1] += 1
+            missing = LONG if summed else ALL
+            work[0] += add_lists(scores, data, data16, starts, lengths, rows, weights, documents, missing)
+            clear_done(whole, scores)
             return select(scores, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
         if n_live > 0:
             work[5] += n_live
