@@ -15,7 +15,7 @@ class SearchOptions:
     """How a search goes about it. With the defaults, and with every strategy and number of threads, results are exact.
 
     strategy : `auto`, `scan` or `prune`
-        `scan` scores every posting of the query; `prune` bounds blocks of 64 documents and scores those that may hold a
+        `scan` scores every posting of the query; `prune` bounds blocks of 32 documents and scores those that may hold a
         hit; `auto` chooses for each superblock of 65,536 documents by estimated cost.
     threads : int >= 1
         Threads that share the superblocks of one query. One is best where many queries run side by side.
