@@ -75,7 +75,7 @@ EXACT = SearchOptions()
 
 #: The recommended settings for so many per cent of the true hits, measured on five collections (index/results): the
 #: bounds of blocks must exceed the threshold so many times.
-RECALL = {"95": 1.13, "99": 1.04, "99.9": 1.01}
+RECALL = {"95": 1.1, "99": 1.04, "99.9": 1.01}
 
 
 def for_recall(recall: str, threads: int = 1) -> SearchOptions:

@@ -16,13 +16,14 @@ from .base import Peer, Setting
 CHUNK = 100_000
 
 #: Approximate modes: how far bounds are over-estimated, and the share of the query that finds candidates.
-OVERESTIMATES = (1.0, 1.01, 1.04, 1.13, 1.25)
+OVERESTIMATES = (1.0, 1.01, 1.04, 1.1, 1.25)
 QUERY_TERMS = (1.0, 0.75, 0.5)
 
 
 class Lsr(Peer):
     distribution = "lsr-engine"
     parallel = "batch"
+    filters = True
     note: ClassVar[str] = "one segment, memory-mapped"
 
     def build(self, collection: Collection, folder: Path) -> None:
@@ -61,7 +62,11 @@ class Lsr(Peer):
         return terms, weights, k, self.options(**setting)
 
     def search(self, query: Any) -> Any:
-        return self.search_segments(self.segments, [None], *query)
+        *asked, allowed = query if len(query) == 5 else (*query, None)
+        return self.search_segments(self.segments, [allowed], *asked)
+
+    def among(self, query: Any, allowed: NDArray[np.uint8]) -> Any:
+        return *query, allowed
 
     def batch(self, queries: list[Any], threads: int) -> None:
         _, _, k, options = queries[0]
