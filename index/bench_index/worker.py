@@ -107,10 +107,11 @@ def filtered(peer: Peer, kind: str, queries: list[Any], documents: int, cap: flo
     prepared = [peer.prepare(terms, weights, 10, **setting) for terms, weights in queries]
     for share in SHARES:
         count = max(1, round(share * documents))
-        scattered, together = np.zeros((2, documents), np.uint8)
+        scattered, together = np.zeros(documents, np.uint8), np.zeros(documents, np.uint8)
         scattered[rng.choice(documents, count, replace=False)] = 1
         first = int(rng.integers(0, documents - count + 1))
         together[first : first + count] = 1
+        scattered.flags.writeable = together.flags.writeable = False
         for chosen, allowed in (("scattered", scattered), ("neighbours", together)):
             (cell,) = measure(peer, [[peer.among(query, allowed) for query in prepared]], 3, cap / 4)
             del cell["ids"]

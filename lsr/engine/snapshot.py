@@ -192,6 +192,7 @@ class Snapshot:
             low, high = np.searchsorted(ordinals, [row.first, row.last + 1])
             bitmap = np.zeros(row.documents, np.uint8)
             bitmap[segment.places(ordinals[low:high])] = 1
+            bitmap.flags.writeable = False  # searches remember what they learn of it
             result.append(bitmap)
         return result
 

@@ -6,6 +6,7 @@ Knows what the kernels take. Which thread asks for what, and whether a query is 
 from __future__ import annotations
 
 import threading
+import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
@@ -51,7 +52,10 @@ class Running:
         self.k, self._queries, self._options, self._by_place = k, queries, options, by_place
         self._segments = segments
         self._alive = [NOTHING if living is None else living for living in alive]
-        self._allowed = [_allowed_blocks(living) if len(living) else NOTHING for living in self._alive]
+        self._limits = [
+            (NOTHING, segment.n_docs) if living is None else _summary(living)
+            for segment, living in zip(segments, alive, strict=True)
+        ]
         depth = bisect_left(KTH, k)
         self._depth = depth if depth < len(KTH) else -1
         count = len(queries)
@@ -84,7 +88,7 @@ class Running:
 
         kernel: Callable[..., int] = search_queries
         options, queries = self._options, self._queries
-        for segment, living, allowed in zip(self._segments, self._alive, self._allowed, strict=True):
+        for segment, living, (allowed, count) in zip(self._segments, self._alive, self._limits, strict=True):
             damaged = kernel(
                 *segment.for_kernels,
                 _NO_ORDINALS if self._by_place else segment.stored_ordinals,
@@ -92,6 +96,7 @@ class Running:
                 0 if self._by_place else segment.ordinal_base,
                 living,
                 allowed,
+                count,
                 queries.indptr,
                 queries.terms,
                 queries.weights,
@@ -125,6 +130,22 @@ class Running:
             counted = Work(*work[number * WORK : (number + 1) * WORK])
             tops.append(Top(scores[own], ordinals[own], counted, exact))
         return tops
+
+
+#: Of bitmaps, while they exist: their blocks and how many they let pass.
+_known: dict[int, tuple[weakref.ref[NDArray[np.uint8]], NDArray[np.uint8], int]] = {}
+
+
+def _summary(documents: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """`_allowed_blocks` of a bitmap, and how many may be found; remembered where nobody can write to it."""
+    key = id(documents)
+    found = _known.get(key)
+    if found is not None and found[0]() is documents:
+        return found[1:]
+    summary = _allowed_blocks(documents), int(np.count_nonzero(documents))
+    if documents.flags.owndata and not documents.flags.writeable:
+        _known[key] = weakref.ref(documents, lambda _: _known.pop(key, None)), *summary
+    return summary
 
 
 def _allowed_blocks(living: NDArray[np.uint8]) -> NDArray[np.uint8]:

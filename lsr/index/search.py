@@ -114,8 +114,9 @@ def search_many(
         raise InvalidSettingError(
             f"{threads} threads for queries and {options.threads} for each", remedy="leave one of them at 1"
         )
-    for number in range(len(queries)):
-        _check_weights(*queries[number])
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(queries.weights, dtype=np.int64)])[queries.indptr]
+    if len(queries) and int(np.diff(ends).max()) * MAX_IMPACT >= MAX_SCORE:
+        _check_weights(*queries[int(np.diff(ends).argmax())])
     if len(queries) == 1 or (options.query_terms < 1 and threads == 1):
         return [search_segments(segments, alive, q[0], q[1], k, options) for q in queries.rows()]
     load_kernels()

@@ -31,6 +31,9 @@ _MANY = 8
 #: Of fewer documents a hit, so many blocks may hold one that a scan is as fast.
 _RARE = 4096
 
+#: One block in so many is scored sooner than all are scanned.
+_FEW = 20
+
 #: Superblocks that are bounded at a time, at most: their bounds stay in the cache.
 _BATCH = 128
 
@@ -42,6 +45,15 @@ SCRATCH = 8 * SUPERBLOCK + 4 * (SUPERBLOCK // GROUP) + 8 * BUCKETS + 12 * ROW + 
 def documents_of(superblock: int, n_docs: int) -> int:
     """How many documents a superblock has."""
     return min(np.int64(SUPERBLOCK), n_docs - superblock * SUPERBLOCK)
+
+
+@njit(cache=True, nogil=True)
+def anybody(allowed: np.ndarray, superblock: int) -> bool:
+    """Whether a superblock has a block with documents that may be found."""
+    found = np.uint8(0)
+    for block in allowed[superblock * ROW : (superblock + 1) * ROW]:
+        found |= block
+    return found > 0
 
 
 @njit(cache=True, nogil=True)
@@ -91,6 +103,7 @@ def search_segment(
     shift: int,
     alive: np.ndarray,
     allowed: np.ndarray,
+    n_living: int,
     ordinals: np.ndarray,
     base: int,
     strategy: int,
@@ -127,17 +140,18 @@ def search_segment(
     worth, order = np.empty(width, np.float64), np.empty(width, np.int32)
     rests, bests = np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64)
     share = (1 << 20) // raise_block
+    many_allowed = np.sum(allowed) * _FEW > len(allowed)
     pause, patience = 0, 1
     begin, step = 0, 1
     while begin < len(visits):
         # In growing batches: the threshold that one leaves spares the next ones much of their work.
         end = min(len(visits), begin + step)
         scan = strategy == SCAN or shift < 0
-        if strategy == AUTO and not scan and len(allowed) == 0:
-            if n_docs < _RARE * len(heap):
-                scan = True
-                end = len(visits)
-            elif size < len(heap) and begin == 0 and len(visits) < _MANY:
+        if strategy == AUTO and n_living < _RARE * len(heap) and (len(allowed) == 0 or many_allowed):
+            scan = True
+            end = len(visits)
+        elif strategy == AUTO and not scan and len(allowed) == 0:
+            if size < len(heap) and begin == 0 and len(visits) < _MANY:
                 scan = True  # there is no threshold yet, and this superblock's hits make one
             elif pause > 0:
                 scan = True
@@ -147,7 +161,8 @@ def search_segment(
         if not scan:
             places = np.sort(visits[begin:end])
             for i in range(end - begin):
-                if superblock_bounds[places[i]] * 1024 < threshold * raise_superblock:
+                empty = len(allowed) > 0 and not anybody(allowed, places[i])
+                if empty or superblock_bounds[places[i]] * 1024 < threshold * raise_superblock:
                     work[3] += 1
                     places[i] = -1
             bound_rows(places, width, n_docs, lengths, greatest, rows, row_data, weights, shift, all_bounds, rests)
@@ -162,7 +177,8 @@ def search_segment(
             if s < 0:
                 continue
             threshold = reached(heap, size, shared)
-            if superblock_bounds[s] * 1024 < threshold * raise_superblock:
+            empty = len(allowed) > 0 and not anybody(allowed, s)
+            if empty or superblock_bounds[s] * 1024 < threshold * raise_superblock:
                 work[3] += 1
                 continue
             if work[0] >= budget:
@@ -216,7 +232,7 @@ def search_segment(
 
 @njit(
     types.int64(
-        _u4, _u4, _u2, _u2, _u1, _i8, _u4, _u1, _u2, _u1, _u1, _u4, types.int64, types.int64, _u1, _u1,
+        _u4, _u4, _u2, _u2, _u1, _i8, _u4, _u1, _u2, _u1, _u1, _u4, types.int64, types.int64, _u1, _u1, types.int64,
         _i8, _u4, _u4, types.int64, types.int64, types.int64, types.int64, types.int64,
         types.int64, types.int64, types.int64, types.int64, _u1_out, _i8_out, _i8_out, _i8_out, _i8_out,
     ),
@@ -239,6 +255,7 @@ def search_queries(
     base: int,
     alive: np.ndarray,
     allowed: np.ndarray,
+    n_living: int,
     indptr: np.ndarray,
     asked: np.ndarray,
     weights: np.ndarray,
@@ -269,6 +286,8 @@ def search_queries(
         0 for documents that must not be found.
     allowed : uint8 ndarray, empty or a byte a block
         0 for blocks without any document that may be found.
+    n_living : int
+        Documents that may be found.
     indptr, asked, weights
         Query q has the terms, ascending, and weights from `indptr[q]` to `indptr[q + 1]`.
     part, parts : int
@@ -320,7 +339,7 @@ def search_queries(
             chosen = chosen[part::parts].copy()
         sizes[q] = search_segment(
             data, data16, row_data, n_docs, chosen, bounds, starts[:slots], lengths[:slots], greatest[:slots],
-            rows[:slots], weights[own], found[1], alive, allowed, ordinals, base, strategy, raise_superblock,
+            rows[:slots], weights[own], found[1], alive, allowed, n_living, ordinals, base, strategy, raise_superblock,
             raise_block, budget, scratch, shared[q : q + 1], heaps[q * k : (q + 1) * k], sizes[q],
             work[q * 7 : (q + 1) * 7],
         )  # fmt: skip

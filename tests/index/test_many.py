@@ -9,7 +9,7 @@ import pytest
 from index_oracle import random_vectors
 
 from lsr.errors import CorruptionError, InvalidQueryError, InvalidSettingError
-from lsr.index import search
+from lsr.index import running, search
 from lsr.index.build import SegmentBuilder, write_segment
 from lsr.index.layout import SUPERBLOCK
 from lsr.index.options import SearchOptions
@@ -179,3 +179,25 @@ def test_a_damaged_directory_is_refused_in_any_thread(tmp_path: Path) -> None:
     asked = Queries.of([(segment.terms[n : n + 1], np.ones(1, np.uint32)) for n in range(6)])
     with pytest.raises(CorruptionError, match="term"):
         search_many([segment], [None], asked, 5, threads=2)
+
+
+def test_what_is_remembered_of_a_bitmap_is_forgotten_with_it(topical: tuple[list[Segment], np.ndarray]) -> None:
+    segments, dense = topical
+    asked = queries(dense, 32)
+    for start in range(0, 12_000, 3_000):
+        alive = np.arange(ROWS) // 1_000 == start // 1_000
+        truth = [best(dense, alive, query, 10) for query in asked.rows()]
+        writable = masks(segments, alive)
+        fixed = masks(segments, alive)
+        for mask in fixed:
+            assert mask is not None
+            mask.flags.writeable = False
+        before = len(running._known)
+        for _ in range(2):
+            for bitmaps in (writable, fixed):
+                assert [pairs(top) for top in search_many(segments, bitmaps, asked, 10)] == truth
+        assert len(running._known) == before + 2
+        writable[0][:] = 0  # type: ignore[index]
+        assert all(top.ordinals.min(initial=ROWS) >= ROWS - 3_000 for top in search_many(segments, writable, asked, 10))
+        del fixed, mask, bitmaps
+        assert len(running._known) == before

@@ -78,7 +78,7 @@ class Lsr(Peer):
         return ordinals
 
     def work(self, result: Any) -> dict[str, int]:
-        return {name: int(getattr(result.work, name)) for name in result.work.__slots__}
+        return {name: int(count) for name, count in result.work._asdict().items()}
 
 
 class LsrUnordered(Lsr):
