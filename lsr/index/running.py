@@ -5,7 +5,6 @@ Knows what the kernels take. Which thread asks for what, and whether a query is 
 
 from __future__ import annotations
 
-import threading
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -22,19 +21,8 @@ NOTHING = np.zeros(0, np.uint8)
 _NO_ORDINALS = np.zeros(0, np.uint32)
 
 
-class _Scratch(threading.local):
-    """What kernels need beside their arguments, one array a thread, reused: allocating takes longer than a query."""
-
-    def __init__(self) -> None:
-        self.bytes = NOTHING
-
-    def sized(self, size: int) -> NDArray[np.uint8]:
-        if len(self.bytes) != size:
-            self.bytes = np.zeros(size, np.uint8)
-        return self.bytes
-
-
-_scratch = _Scratch()
+#: What kernels need beside their arguments, for as many calls as ran at once: allocating takes longer than a query.
+_spare: list[NDArray[np.uint8]] = []
 
 
 class Running:
@@ -87,6 +75,10 @@ class Running:
         from lsr.index.search_kernels import SCRATCH, search_queries
 
         kernel: Callable[..., int] = search_queries
+        try:
+            scratch = _spare.pop()
+        except IndexError:
+            scratch = np.zeros(SCRATCH, np.uint8)
         options, queries = self._options, self._queries
         for segment, living, (allowed, count) in zip(self._segments, self._alive, self._limits, strict=True):
             damaged = kernel(
@@ -109,7 +101,7 @@ class Running:
                 round(options.overestimate_superblocks * 1024),
                 round(options.overestimate * 1024),
                 options.max_postings or 2**62,
-                _scratch.sized(SCRATCH),
+                scratch,
                 self._shared,
                 heaps,
                 sizes,
@@ -117,6 +109,7 @@ class Running:
             )
             if damaged >= 0:
                 raise segment.damaged_directory(damaged)
+        _spare.append(scratch)
 
     def tops(self) -> list[Top]:
         """What was found for each query."""
