@@ -15,7 +15,9 @@ from pathlib import Path
 import xxhash
 
 ROOM = Path(__file__).resolve().parents[1] / "lsr" / "index"
-_LINE = re.compile(r"^# Compiled in: .*\n", re.MULTILINE)
+_LINE = re.compile(r"(?:^# Compiled in: .*\n)+", re.MULTILINE)
+#: Sources named in one line.
+_WIDE = 4
 
 
 def kernel_modules() -> list[Path]:
@@ -46,9 +48,9 @@ def _sources(path: Path) -> list[Path]:
 
 
 def line_for(path: Path) -> str:
-    """The line that a kernel module ought to hold; empty where it takes nothing in."""
+    """The line, or lines, that a kernel module ought to hold; empty where it takes nothing in."""
     parts = [f"{source.name} {xxhash.xxh3_64_hexdigest(source.read_bytes())[:8]}" for source in _sources(path)]
-    return f"# Compiled in: {', '.join(parts)}\n" if parts else ""
+    return "".join(f"# Compiled in: {', '.join(parts[at : at + _WIDE])}\n" for at in range(0, len(parts), _WIDE))
 
 
 def line_in(path: Path) -> str:

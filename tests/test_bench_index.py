@@ -147,3 +147,5 @@ def test_a_run_of_two_exact_engines_finds_them_exact(small: Any, tmp_path: Path)
         exact = [cell for cell in outcome["cells"] if not cell["setting"].startswith("approx")]
         assert len(exact) >= 6
         assert all(cell["worst_recall"] == 1 for cell in exact)
+        assert bool(outcome["filters"]) == (outcome["peer"] != "scipy")
+        assert all(t["per_cpu_second"] > 0 for t in outcome["throughput"])

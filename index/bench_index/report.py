@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import own_tables
+
 Record = dict[str, Any]
 #: Recalls at which approximate engines are compared.
 RECALLS = (0.95, 0.99, 0.999)
@@ -70,6 +72,8 @@ def markdown(run: Record) -> str:
             lines += _latency(outcomes, kind, plan["ks"])
         lines += _approximate(outcomes, plan)
         lines += _strategies(outcomes, plan)
+        lines += own_tables.filters(outcomes)
+    lines += own_tables.growth(run["outcomes"])
     missing = [
         f"| {o['peer']} | {o['collection']} {o['documents']:,} | {o['reason']} |"
         for o in run["outcomes"]

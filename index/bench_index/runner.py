@@ -61,6 +61,7 @@ class Outcome:
     memory: dict[str, Any] = field(default_factory=dict)
     cells: list[dict[str, Any]] = field(default_factory=list)
     throughput: list[dict[str, Any]] = field(default_factory=list)
+    filters: list[dict[str, Any]] = field(default_factory=list)
     reason: str = ""  # why it is missing or incomplete
 
     def to_json(self) -> dict[str, Any]:
@@ -128,8 +129,8 @@ def _take(outcome: Outcome, event: dict[str, Any]) -> None:
         outcome.memory["open_seconds"] = event["seconds"]
     elif kind == "memory":
         outcome.memory |= event
-    elif kind in ("cell", "throughput"):
-        (outcome.cells if kind == "cell" else outcome.throughput).append(event)
+    elif kind in ("cell", "throughput", "filter"):
+        {"cell": outcome.cells, "throughput": outcome.throughput, "filter": outcome.filters}[kind].append(event)
     else:  # absent, failed, limit
         outcome.reason = event["reason"]
 

@@ -24,6 +24,8 @@ import numpy as np
 from .collection import open_collection
 from .peers import Peer, load_peer
 
+#: Shares of the documents that filters leave over.
+SHARES = (0.5, 0.1, 0.01, 0.001, 0.0001)
 #: Fewest queries that a cell is measured over, however slow the engine.
 FEWEST = 20
 
@@ -90,9 +92,30 @@ def search(peer: Peer, job: dict[str, Any]) -> None:
                 emit(event="cell", kind=kind, k=k, setting=label, ids=name, **cell)
             if k == 10 and job["throughput"]:
                 for threads in (1, 2):
-                    rate = throughput(peer, prepared[0][: cells[0]["queries"]], threads, job["throughput"])
-                    emit(event="throughput", kind=kind, k=k, setting=settings[0][0], threads=threads, per_second=rate)
+                    rate, each = throughput(peer, prepared[0][: cells[0]["queries"]], threads, job["throughput"])
+                    rates = {"per_second": rate, "per_cpu_second": each}
+                    emit(event="throughput", kind=kind, k=k, setting=settings[0][0], threads=threads, **rates)
+        if type(peer).filters and job["throughput"]:
+            filtered(peer, kind, queries[:40], len(collection), job["cap"])
     emit(event="memory", resident_bytes=resident(), baseline_bytes=before, peak_bytes=peak())
+
+
+def filtered(peer: Peer, kind: str, queries: list[Any], documents: int, cap: float) -> None:
+    """Searches (k = 10) among some of the documents: chosen at random, and as neighbours."""
+    rng = np.random.default_rng(7)
+    setting = peer.settings(kind, 10, full=False)[0][1]
+    prepared = [peer.prepare(terms, weights, 10, **setting) for terms, weights in queries]
+    for share in SHARES:
+        count = max(1, round(share * documents))
+        scattered, together = np.zeros(documents, np.uint8), np.zeros(documents, np.uint8)
+        scattered[rng.choice(documents, count, replace=False)] = 1
+        first = int(rng.integers(0, documents - count + 1))
+        together[first : first + count] = 1
+        scattered.flags.writeable = together.flags.writeable = False
+        for chosen, allowed in (("scattered", scattered), ("neighbours", together)):
+            (cell,) = measure(peer, [[peer.among(query, allowed) for query in prepared]], 3, cap / 4)
+            del cell["ids"]
+            emit(event="filter", kind=kind, share=share, chosen=chosen, **cell)
 
 
 def measure(peer: Peer, settings: list[list[Any]], repeats: int, cap: float) -> list[dict[str, Any]]:
@@ -144,12 +167,18 @@ def _first(peer: Peer, prepared: list[Any], cap: float) -> tuple[list[Any], dict
     return ids, work, (time.perf_counter() - wall) / len(ids)
 
 
-def throughput(peer: Peer, prepared: list[Any], threads: int, seconds: float) -> float:
-    """Queries a second of so many threads or processes: the best of three rounds."""
+def throughput(peer: Peer, prepared: list[Any], threads: int, seconds: float) -> tuple[float, float]:
+    """Queries a second of so many threads or processes, and a second of all their CPU time: each the best of three."""
     run = {"threads": _threaded, "fork": _forked, "batch": _batched}[peer.parallel]
     if peer.parallel == "batch":
         peer.batch(prepared, threads)  # compiles
-    return max(run(peer, prepared, threads, seconds / 3) for _ in range(3))
+    rates, each = [], []
+    for _ in range(3):
+        cpu, wall = sum(os.times()[:4]), time.perf_counter()
+        rate = run(peer, prepared, threads, seconds / 3)
+        rates.append(rate)
+        each.append(rate * (time.perf_counter() - wall) / max(1e-6, sum(os.times()[:4]) - cpu))
+    return max(rates), max(each)
 
 
 def _batched(peer: Peer, prepared: list[Any], threads: int, seconds: float) -> float:

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -40,6 +39,7 @@ from lsr.errors import (
     ReadOnlyIndexError,
 )
 from lsr.index.options import EXACT, SearchOptions
+from lsr.index.search import Queries
 from lsr.store.creation import create_folder
 from lsr.store.lock import WriterLock
 from lsr.store.records import State
@@ -338,22 +338,19 @@ class Index(IndexWrites):
     ) -> list[list[tuple[str, float]]]:
         """Ids and scores of the k best documents for each query, best first; no document is fetched.
 
-        The result does not depend on `threads`.
+        The queries are searched in one compiled call, which `threads` share; the result does not depend on these.
         """
         k = check_k(k)
         vectors = query_vectors(self.encoder, [check_query(query) for query in queries])
         with self.snapshot() as snapshot:
-
-            def one(number: int) -> list[tuple[str, float]]:
-                query = weigh(self.encoder, vectors[number], self.query_idf, snapshot)
-                top = snapshot.search(query.terms, query.integers, k, None, options)
+            weighed = [weigh(self.encoder, row, self.query_idf, snapshot) for row in vectors]
+            asked = Queries.of([(query.terms, query.integers) for query in weighed])
+            tops = snapshot.search_many(asked, k, options, threads)
+            answers = []
+            for query, top in zip(weighed, tops, strict=True):
                 scores = top.scores * (query.scale * snapshot.unit)
-                return list(zip(snapshot.ids(top.ordinals.tolist()), scores.tolist(), strict=True))
-
-            if threads <= 1:
-                return [one(number) for number in range(len(queries))]
-            with ThreadPoolExecutor(threads) as pool:
-                return list(pool.map(one, range(len(queries))))
+                answers.append(list(zip(snapshot.ids(top.ordinals.tolist()), scores.tolist(), strict=True)))
+        return answers
 
     def encode_query(self, query: str) -> tuple[QueryTerm, ...]:
         """The terms that a query is searched with, heaviest first."""

@@ -15,7 +15,7 @@ from lsr.documents import Document
 from lsr.engine.segments import OpenSegment, SegmentPool
 from lsr.errors import CorruptionError, OutdatedError
 from lsr.index.options import EXACT, SearchOptions
-from lsr.index.search import Top, search_segments
+from lsr.index.search import Queries, Top, search_many, search_segments
 from lsr.index.segment import Segment
 from lsr.store.filters import compile_filter
 from lsr.store.records import SegmentRow
@@ -163,6 +163,12 @@ class Snapshot:
         alive = self._alive if allowed is None else allowed
         return search_segments(self.segments, alive, terms, integers, k, options)
 
+    def search_many(self, queries: Queries, k: int, options: SearchOptions = EXACT, threads: int = 1) -> list[Top]:
+        """What `search` finds for each of many queries, see `lsr.index.search.search_many`."""
+        for opened in self._opened:
+            opened.require_whole()
+        return search_many(self.segments, self._alive, queries, k, options, threads)
+
     def allowed(self, filter: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
         """For each segment, uint8 ndarray of shape (documents,): 1 for live documents that the filter matches.
 
@@ -186,6 +192,7 @@ class Snapshot:
             low, high = np.searchsorted(ordinals, [row.first, row.last + 1])
             bitmap = np.zeros(row.documents, np.uint8)
             bitmap[segment.places(ordinals[low:high])] = 1
+            bitmap.flags.writeable = False  # searches remember what they learn of it
             result.append(bitmap)
         return result
 

@@ -1,30 +1,30 @@
 """The loops of pruning: bounds of blocks of documents, and what scanning or scoring would cost.
 
 The same rules as in kernels.py. A bound is kept in 16 bits: the sum over terms of ⌈weight × greatest impact / 2^shift⌉,
-where search.py chooses the shift so that no sum of a superblock exceeds 65,535. Times 2^shift it is never below the
-score of any document of the block (Block-Max Pruning: Mallia, Suel and Tonellotto, SIGIR 2024; superblocks of 2,048
-blocks here).
+where `plan` chooses the shift so that no sum of a superblock exceeds 65,535. Times 2^shift it is never below what its
+lists add to any document of the block (Block-Max Pruning: Mallia, Suel and Tonellotto, SIGIR 2024).
 """
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, kernels.py aba1ec9b, layout.py d3f56779
+# Compiled in: intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
 import numpy as np
 from numba import njit
 
 from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import list_bytes, list_kind
-from lsr.index.layout import BLOCK, DENSE, PLAIN, ROW
+from lsr.index.kernels import group_maxima, list_kind
+from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW
 
-#: Lists are left out of bounds when all of them together add at most the 2^-5th part of what is needed.
-_SLACK = 5
+#: So many rows ahead, a row is asked for.
+_AHEAD = 2
 
 # Costs in picoseconds, measured on one machine; they decide between ways that give the same result.
-_PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 420, 380, 700_000, 45
-_SCAN_DOCUMENT = 110
+_PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 650, 500, 700_000, 45
+_TOP_DOCUMENT, _TOP_DOCUMENT_WIDE = 75, 130
 _FIND = 22_000
-_DENSE_BLOCK, _SPAN_BLOCK = 5_000, 12_000
-_ROW_COST, _BOUND_POSTING = 150_000, 1_300
+_DENSE_BLOCK, _SPAN_BLOCK = 5_000, 30_000
+_BOUND_POSTING = 1_100
+_LIVE_BLOCK = 30_000
 
 
 @njit(cache=True, nogil=True)
@@ -33,23 +33,23 @@ def add_row(bounds: np.ndarray, row: np.ndarray, weight: int, shift: int) -> Non
     w = np.uint16(weight)
     s = np.uint16(shift)
     up = np.uint16((1 << shift) - 1)
-    for i in range(len(row)):
+    for i in range(len(bounds)):
         bounds[i] = np.uint16(bounds[i] + np.uint16(np.uint16(np.uint16(w * np.uint16(row[i])) + up) >> s))
 
 
 @njit(cache=True, nogil=True)
-def add_postings(
-    bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int, before: np.ndarray
-) -> None:
-    """The same for a plain list, posting by posting. `before`, a number a block, is all 0 before and after."""
+def add_postings(bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
+    """The same for a plain list, posting by posting; those of a block follow each other."""
     up = (1 << shift) - 1
+    last = np.int64(-1)
+    added = np.int64(0)
     for p in range(len(ids)):
-        block = ids[p] // BLOCK
-        more = max(0, ((weight * np.int64(impacts[p]) + up) >> shift) - np.int64(before[block]))
+        block = np.int64(ids[p]) // BLOCK
+        added = added if block == last else np.int64(0)
+        more = max(np.int64(0), ((weight * np.int64(impacts[p]) + up) >> shift) - added)
+        added += more
         bounds[block] += more
-        before[block] += more
-    for p in range(len(ids)):
-        before[ids[p] // BLOCK] = 0
+        last = block
 
 
 @njit(cache=True, nogil=True)
@@ -73,41 +73,67 @@ def greatest_bound(bounds: np.ndarray) -> int:
 
 
 @njit(cache=True, nogil=True)
-def count_live(bounds: np.ndarray, needed: int) -> int:
-    """How many bounds reach `needed`, 1 to 65,535."""
-    least = np.uint16(needed)
+def widen(bounds: np.ndarray, rest: int, shift: int, share: int, whole: np.ndarray) -> None:
+    """Bounds of blocks, and `rest` more for each, as scores; they count for `share` 1,024ths of what they are."""
+    more = np.uint32(rest)
+    s = np.uint32(shift)
+    if share == 1024:
+        for i in range(len(bounds)):
+            whole[i] = np.uint32(np.uint32(bounds[i]) + more) << s
+    else:
+        for i in range(len(bounds)):
+            whole[i] = (((np.int64(bounds[i]) + rest) << shift) * share) >> 10
+
+
+@njit(cache=True, nogil=True)
+def bound_sums(
+    sums: np.ndarray, maxima: np.ndarray, bounds: np.ndarray, shift: int, share: int, whole: np.ndarray
+) -> None:
+    """The same, and added to them each block's best sum so far. `maxima` is a buffer, a number a group."""
+    widen(bounds, 0, shift, share, whole)
+    group_maxima(sums, len(bounds) * BLOCK, maxima)
+    for block in range(len(bounds)):
+        at = block * (BLOCK // GROUP)
+        whole[block] += np.uint32(max(max(maxima[at], maxima[at + 1]), max(maxima[at + 2], maxima[at + 3])))
+
+
+@njit(cache=True, nogil=True)
+def leave_out(whole: np.ndarray, allowed: np.ndarray) -> None:
+    """Nothing for the blocks that have nobody who may be found; `allowed` is empty or a byte a block."""
+    for i in range(len(allowed)):
+        whole[i] = whole[i] if allowed[i] > 0 else np.uint32(0)
+
+
+@njit(cache=True, nogil=True)
+def count_reaching(whole: np.ndarray, threshold: int) -> int:
+    """How many blocks reach `threshold`, 1 or more."""
+    least = np.uint32(threshold)
     count = np.uint32(0)
-    for i in range(len(bounds)):
-        count += np.uint32(bounds[i] >= least)
+    for i in range(len(whole)):
+        count += np.uint32(whole[i] >= least)
     return np.int64(count)
 
 
 @njit(cache=True, nogil=True)
-def list_live(bounds: np.ndarray, needed: int, live: np.ndarray) -> int:
-    """Fill in the numbers of the blocks whose bounds reach `needed`, ascending; returns how many there are."""
+def list_reaching(whole: np.ndarray, threshold: int, live: np.ndarray) -> int:
+    """Fill in the numbers of the blocks that reach `threshold`, ascending; returns how many there are."""
+    least = np.uint32(threshold)
     count = 0
-    for i in range(len(bounds)):
+    for i in range(len(whole)):
         live[count] = i
-        count += np.int64(bounds[i]) >= needed
+        count += whole[i] >= least
     return count
 
 
 @njit(cache=True, nogil=True)
-def cut_for(bounds: np.ndarray, bests: np.ndarray, needed: int, wanted: int) -> int:
-    """A bound of `needed` or more that about `wanted` blocks reach, those with the greatest bounds.
-
-    `bounds` are those of all superblocks, a row each, `bests` the greatest of each, 0 where a row has no meaning.
-    """
-    low = needed
-    high = needed
-    for best in bests:
-        high = max(high, best)
+def cut_for(whole: np.ndarray, threshold: int, wanted: int) -> int:
+    """A score of `threshold` or more that about `wanted` blocks reach."""
+    low, high = threshold, threshold
+    for value in whole:
+        high = max(high, np.int64(value))
     while low < high:
         middle = (low + high + 1) >> 1
-        count = np.int64(0)
-        for n in range(len(bests)):
-            if bests[n] >= middle:
-                count += count_live(bounds[n * ROW : (n + 1) * ROW], middle)
+        count = count_reaching(whole, middle)
         if count >= wanted:
             low = middle
             if count <= 2 * wanted:
@@ -115,17 +141,6 @@ def cut_for(bounds: np.ndarray, bests: np.ndarray, needed: int, wanted: int) -> 
         else:
             high = middle - 1
     return low
-
-
-@njit(cache=True, nogil=True)
-def scan_cost(lengths: np.ndarray, documents: int) -> int:
-    """What `scan_superblock` costs, in picoseconds."""
-    cost = _SCAN_DOCUMENT * documents
-    for j in range(len(lengths)):
-        count = np.int64(lengths[j])
-        if count > 0:
-            cost += full_cost(count, documents)
-    return cost
 
 
 @njit(cache=True, nogil=True)
@@ -153,108 +168,102 @@ def part_cost(count: int, documents: int, live: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def live_cost(lengths: np.ndarray, documents: int, live: int) -> int:
-    """What `score_blocks` costs for so many blocks."""
-    cost = live * 30_000
+def costs(
+    lengths: np.ndarray, greatest: np.ndarray, rows: np.ndarray, weights: np.ndarray, documents: int, out: np.ndarray
+) -> None:
+    """What the lists of a superblock cost: `out[0]`, those without a row, whole; `out[1]`, these bounded posting by
+    posting; `out[2]`, those with a row, whole. `out[3]` becomes the most that those without a row add to a
+    document, `out[4]` those with one.
+    """
+    out[:] = 0
     for j in range(len(lengths)):
         count = np.int64(lengths[j])
-        if count > 0:
+        if count == 0:
+            continue
+        whole = full_cost(count, documents)
+        if rows[j] >= 0:
+            out[2] += whole
+            out[4] += np.int64(weights[j]) * np.int64(greatest[j])
+        else:
+            out[0] += whole
+            out[1] += whole if list_kind(count, documents) == DENSE else count * _BOUND_POSTING
+            out[3] += np.int64(weights[j]) * np.int64(greatest[j])
+
+
+@njit(cache=True, nogil=True)
+def live_cost(lengths: np.ndarray, rows: np.ndarray, documents: int, live: int, short: bool) -> int:
+    """What `score_blocks` costs for so many blocks; `short`: of the lists without a row too."""
+    cost = live * _LIVE_BLOCK
+    for j in range(len(lengths)):
+        count = np.int64(lengths[j])
+        if count > 0 and (short or rows[j] >= 0):
             cost += part_cost(count, documents, live)
     return cost
 
 
 @njit(cache=True, nogil=True)
-def fetch_ahead(
-    data: np.ndarray,
-    row_data: np.ndarray,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    rows: np.ndarray,
-    documents: int,
-    to_bound: bool,
-) -> None:
-    """Ask for what a superblock needs first, while another is worked on: it comes from memory in the meantime.
-
-    To be bounded, its rows, and its lists without one; to be scanned, where each list begins.
-    """
-    for j in range(len(lengths)):
-        count = np.int64(lengths[j])
-        if count == 0:
-            continue
-        at = starts[j]
-        if not to_bound:
-            size = min(256, list_bytes(count, documents))
-            for line in range(0, size, 64):
-                prefetch(data, at + line)
-        elif rows[j] >= 0:
-            at = np.int64(rows[j]) * ROW
-            for line in range(0, ROW, 64):
-                prefetch(row_data, at + line)
-        else:
-            for line in range(0, list_bytes(count, documents), 64):
-                prefetch(data, at + line)
-
-
-@njit(cache=True, nogil=True)
-def bound_blocks(
-    data: np.ndarray,
-    data16: np.ndarray,
-    starts: np.ndarray,
+def bound_rows(
+    places: np.ndarray,
+    width: int,
+    n_docs: int,
     lengths: np.ndarray,
     greatest: np.ndarray,
     rows: np.ndarray,
     row_data: np.ndarray,
     weights: np.ndarray,
-    priority: np.ndarray,
     shift: int,
-    documents: int,
-    needed: int,
     bounds: np.ndarray,
-    rest_of_rows: np.ndarray,
-    before: np.ndarray,
-    cost: np.ndarray,
-) -> int:
-    """Bounds of all blocks of a superblock; returns how many reach `needed`.
+    rests: np.ndarray,
+) -> None:
+    """Bounds of all blocks of some superblocks by their lists with a row, and the most that other lists add to any.
 
-    Lists with a row are added first. The others are read in the order of `priority`, term numbers, until what is left
-    is a small part of what is needed; what that adds at most, its peaks, is added to every block. `rest_of_rows`
-    becomes the part of the lists with a row. `before` is a buffer of 0s, `cost[0]` is raised by what was spent.
+    `places` are the superblocks, ascending, -1 for none; the bounds of the i-th become the i-th ROW of `bounds`. Term
+    by term, since the rows of a term follow each other.
     """
     up = (1 << shift) - 1
-    bounds[:] = 0
-    rest = np.int64(0)
+    todo = np.empty((len(places) * width, 3), np.int64)  # row, place, weight
+    count = 0
+    bounds[: len(places) * ROW] = 0
+    rests[: len(places)] = 0
+    for j in range(width):
+        for i in range(len(places)):
+            slot = places[i] * width + j
+            if places[i] < 0 or lengths[slot] == 0:
+                continue
+            if rows[slot] >= 0:
+                todo[count, 0], todo[count, 1], todo[count, 2] = rows[slot], i, weights[j]
+                count += 1
+            else:
+                rests[i] += (np.int64(weights[j]) * np.int64(greatest[slot]) + up) >> shift
+    for n in range(count):
+        if n + _AHEAD < count:
+            at = todo[n + _AHEAD, 0] * ROW
+            for line in range(0, ROW, 64):
+                prefetch(row_data, at + line)
+        i, at = todo[n, 1], todo[n, 0] * ROW
+        add_row(bounds[i * ROW : (i + 1) * ROW], row_data[at : at + ROW], todo[n, 2], shift)
+
+
+@njit(cache=True, nogil=True)
+def bound_lists(
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    shift: int,
+    bounds: np.ndarray,
+) -> None:
+    """Add the bounds of the lists without a row, read off their postings."""
     for j in range(len(weights)):
-        if lengths[j] == 0:
-            continue
-        if rows[j] >= 0:
-            at = np.int64(rows[j]) * ROW
-            add_row(bounds, row_data[at : at + len(bounds)], weights[j], shift)
-            cost[0] += _ROW_COST
-        else:
-            rest += (np.int64(weights[j]) * np.int64(greatest[j]) + up) >> shift
-    rest_of_rows[: len(bounds)] = bounds
-    read = 0
-    for j in priority:
         count = np.int64(lengths[j])
         if count == 0 or rows[j] >= 0:
             continue
-        if rest <= needed >> _SLACK:
-            break
-        if read & 3 == 0 and greatest_bound(bounds) + rest < needed:
-            return 0
-        read += 1
         at = starts[j]
         weight = np.int64(weights[j])
-        if list_kind(count, documents) == PLAIN:
+        if list_kind(count, len(bounds) * BLOCK) == PLAIN:
             ids = data16[at >> 1 : (at >> 1) + count]
-            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift, before)
-            cost[0] += count * _BOUND_POSTING
+            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift)
         else:  # dense: what is spanned has a row
             add_whole(bounds, data[at : at + len(bounds) * BLOCK], weight, shift)
-            cost[0] += documents * _DENSE_DOCUMENT
-        rest -= (weight * np.int64(greatest[j]) + up) >> shift
-    if greatest_bound(bounds) + rest < needed:
-        return 0
-    for i in range(len(bounds)):
-        bounds[i] += np.uint16(rest)
-    return count_live(bounds, needed) if needed <= 65535 else 0

@@ -1,4 +1,4 @@
-"""Loading the compiled kernels, and saying so when that means compiling them: once after an install, some seconds."""
+"""Loading the compiled kernels, and saying so when that means compiling them: once after an install, half a minute."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def kernels_loaded() -> bool:
 
 
 def load_kernels() -> None:
-    """Make the search kernels ready: some tenths of a second, or some seconds where they must be compiled."""
+    """Make the search kernels ready: some tenths of a second, or half a minute where they must be compiled."""
     if _announce is not None and not kernels_loaded() and not kernels_cached():
-        _announce("Compiling the search kernels: once after an install, a few seconds …")
+        _announce("Compiling the search kernels: once after an install, half a minute …")
     import lsr.index.search_kernels  # noqa: F401
 
 
 def load_build_kernels() -> None:
     """Make the kernels ready that build segments."""
     if _announce is not None and "lsr.index.build_kernels" not in sys.modules and not kernels_cached("build_kernels"):
-        _announce("Compiling the kernels that build segments: once after an install, a few seconds …")
+        _announce("Compiling the kernels that build segments: once after an install, some seconds …")
     import lsr.index.build_kernels  # noqa: F401

@@ -1,7 +1,7 @@
 """The loops of searching: compiled by numba, plain arrays in, plain arrays filled. No validation, no policy, no Python.
 
-The caller (search.py) guarantees every bound that is relied on here, but for the directory of the segment: `locate`
-checks it term by term, so that no loop ever reads outside its arrays. tests/index_oracle.py has the slow obvious
+The caller (search.py) guarantees every bound that is relied on here, but for the directory of the segment, which
+directory_kernels.py checks. tests/index_oracle.py has the slow obvious
 version. Importing this module loads the compiled code, or compiles it: go through compile.py, which can say so.
 """
 
@@ -13,7 +13,7 @@ from numba import njit, types
 
 from lsr.index import layout
 from lsr.index.intrinsics import prefetch
-from lsr.index.layout import BLOCK, DENSE, GROUP, KTH, MAX_ORDINAL, PLAIN, ROW_FROM, SPAN, SPAN_TABLE, SUPERBLOCK
+from lsr.index.layout import BLOCK, DENSE, GROUP, MAX_ORDINAL, PLAIN, SPAN, SPAN_TABLE, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
 _u2 = types.Array(types.uint16, 1, "C", readonly=True)
@@ -24,8 +24,8 @@ _i8_out = types.Array(types.int64, 1, "C")
 _i4_out = types.Array(types.int32, 1, "C")
 _u1_out = types.Array(types.uint8, 1, "C")
 
-#: Queries of more terms are taken as they come.
-_SORTED = 2048
+#: Which lists of a superblock `add_lists` adds.
+ALL, SHORT, LONG = 0, 1, 2
 
 list_kind = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_kind)
 list_bytes = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_bytes)
@@ -59,156 +59,6 @@ def heap_push(heap: np.ndarray, size: int, key: int) -> int:
         place = child
     heap[place] = key
     return size
-
-
-@njit(
-    types.int64(
-        _u4, _u4, _u4, _u2, _u2, _u1, _i8, _u4, types.int64,
-        _i8_out, _i4_out, _i4_out, _i4_out, _i4_out,
-    ),
-    cache=True, nogil=True,
-)  # fmt: skip
-def locate(
-    asked: np.ndarray,
-    terms: np.ndarray,
-    borders: np.ndarray,
-    supers: np.ndarray,
-    counts: np.ndarray,
-    peaks: np.ndarray,
-    data_starts: np.ndarray,
-    row_starts: np.ndarray,
-    n_docs: int,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    greatest: np.ndarray,
-    rows: np.ndarray,
-    numbers: np.ndarray,
-) -> int:
-    """Where the lists of the terms `asked`, ascending, are: slot `s * len(asked) + j` is for term j in superblock s.
-
-    `numbers[j]` becomes the place of term j among the segment's `terms`, -1 where it is not there. Filled for each list
-    that exists: `starts`, where its bytes begin; `lengths`, its postings; `greatest`, its greatest impact; `rows`, the
-    number of its row of bounds, or -1. Slots without a list have a length and a greatest impact of 0.
-
-    Returns -1, or the number of a term whose part of the directory cannot be right; nothing is followed then.
-    """
-    n_super = (n_docs + SUPERBLOCK - 1) // SUPERBLOCK
-    width = len(asked)
-    lengths[:] = 0
-    greatest[:] = 0
-    low = np.int64(0)
-    for j in range(width):
-        high = np.int64(len(terms))
-        while low < high:
-            middle = (low + high) >> 1
-            if terms[middle] < asked[j]:
-                low = middle + 1
-            else:
-                high = middle
-        numbers[j] = -1
-        if low == len(terms) or terms[low] != asked[j]:
-            continue
-        numbers[j] = low
-        number = low
-        first, last = np.int64(borders[number]), np.int64(borders[number + 1])
-        if first > last or last > len(supers):
-            return number
-        at = data_starts[number]
-        row = np.int64(row_starts[number])
-        before = np.int64(-1)
-        for entry in range(first, last):
-            s = np.int64(supers[entry])
-            if s <= before or s >= n_super:
-                return number
-            before = s
-            count = np.int64(counts[entry]) + 1
-            documents = min(np.int64(SUPERBLOCK), n_docs - s * SUPERBLOCK)
-            if count > documents:
-                return number
-            slot = s * width + j
-            starts[slot] = at
-            lengths[slot] = count
-            greatest[slot] = peaks[entry]
-            rows[slot] = -1
-            if count >= ROW_FROM:
-                rows[slot] = row
-                row += 1
-            at += list_bytes(count, documents)
-        if at != data_starts[number + 1] or row != np.int64(row_starts[number + 1]):
-            return number
-    return -1
-
-
-@njit(
-    types.void(_i4, _i4, _i4, _u4, _u1, types.int64, types.int64, types.int64, _i8_out, _i8_out, _i4_out, _i8_out),
-    cache=True, nogil=True,
-)  # fmt: skip
-def plan(
-    numbers: np.ndarray,
-    lengths: np.ndarray,
-    greatest: np.ndarray,
-    weights: np.ndarray,
-    kth: np.ndarray,
-    depth: int,
-    max_weight: int,
-    max_shift: int,
-    bounds: np.ndarray,
-    visits: np.ndarray,
-    priority: np.ndarray,
-    found: np.ndarray,
-) -> None:
-    """In which order a query goes about a segment; `numbers`, `lengths` and `greatest` are as `locate` fills them.
-
-    Filled in: `bounds` of whole superblocks; `visits`, those above 0 in falling order; `priority`, the terms by what a
-    posting of each adds at most, falling; `found[0]`, how many visits; `found[1]`, the least shift by which the bounds
-    of blocks fit 16 bits in every superblock (see block_kernels.py), -1 where none up to `max_shift` is enough or a
-    weight is above `max_weight`; `found[2]`, a score that as many documents have as the column `depth` of `kth` says,
-    0 for none (`depth` below 0: unasked).
-    """
-    width = len(weights)
-    count = 0
-    shift = 0
-    floor = np.int64(0)
-    for j in range(width):
-        if weights[j] > max_weight:
-            shift = max_shift + 1
-        if depth >= 0 and numbers[j] >= 0:
-            floor = max(floor, np.int64(weights[j]) * np.int64(kth[np.int64(numbers[j]) * len(KTH) + depth]))
-    for s in range(len(bounds)):
-        bound = np.int64(0)
-        for j in range(width):
-            bound += np.int64(weights[j]) * np.int64(greatest[s * width + j])
-        bounds[s] = bound
-        while shift <= max_shift:
-            total = np.int64(0)
-            for j in range(width):
-                total += (np.int64(weights[j]) * np.int64(greatest[s * width + j]) + (1 << shift) - 1) >> shift
-            if total <= 65535:
-                break
-            shift += 1
-        if bound > 0:
-            place = count
-            while place > 0 and bounds[visits[place - 1]] < bound:
-                visits[place] = visits[place - 1]
-                place -= 1
-            visits[place] = s
-            count += 1
-    worth = np.zeros(width, np.float64)
-    for j in range(width):
-        peak = np.int64(0)
-        postings = np.int64(1)
-        for s in range(len(bounds)):
-            peak = max(peak, np.int64(greatest[s * width + j]))
-            postings += lengths[s * width + j]
-        worth[j] = np.float64(weights[j]) * peak / postings
-        place = j
-        while place > 0 and width <= _SORTED and worth[priority[place - 1]] < worth[j]:
-            priority[place] = priority[place - 1]
-            place -= 1
-        priority[place] = j
-    found[0] = count
-    found[1] = shift if shift <= max_shift else -1
-    found[2] = floor
 
 
 @njit(cache=True, nogil=True)
@@ -333,36 +183,24 @@ def collect(
 
 
 @njit(cache=True, nogil=True)
-def scan_superblock(
-    data: np.ndarray,
-    data16: np.ndarray,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    weights: np.ndarray,
+def select(
+    sums: np.ndarray,
+    maxima: np.ndarray,
     alive: np.ndarray,
     first: int,
     documents: int,
     threshold: int,
     ordinals: np.ndarray,
     base: int,
-    sums: np.ndarray,
-    maxima: np.ndarray,
     counts: np.ndarray,
     heap: np.ndarray,
     size: int,
 ) -> int:
-    """Score all documents of one superblock and merge them into the heap; returns its new size.
+    """Merge the documents of one superblock, whose `sums` are whole, into the heap; returns its new size.
 
-    `starts` and `lengths` are the superblock's own slots. `alive` is empty, or has 0 for each document of the segment
-    that must not be found.
+    `alive` is empty, or has 0 for each document of the segment that must not be found.
     """
     padded = (documents + BLOCK - 1) // BLOCK * BLOCK
-    sums[:padded] = 0
-    for j in range(len(weights)):
-        if j + 1 < len(weights) and lengths[j + 1] > 0:  # the next list comes from memory while this one is added
-            begin_list(data, starts[j + 1], np.int64(lengths[j + 1]), documents)
-        if lengths[j] > 0:
-            add_list(sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j])
     if len(alive) > 0 and size < len(heap):  # the threshold of group maxima must be one of the living
         for i in range(documents):
             sums[i] *= alive[first + i]
@@ -372,3 +210,69 @@ def scan_superblock(
     if size < len(heap):
         threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest, len(heap), counts))
     return collect(sums, maxima, alive, 0, documents, first, threshold, ordinals, base, heap, size)
+
+
+@njit(cache=True, nogil=True)
+def is_wanted(count: int, row: int, which: int) -> bool:
+    """Whether `add_lists` adds a list of so many postings and such a row."""
+    return count > 0 and (which == ALL or (which == SHORT) == (row < 0))
+
+
+@njit(cache=True, nogil=True)
+def add_lists(
+    sums: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    documents: int,
+    which: int,
+) -> int:
+    """Add whole lists of a superblock to its sums: all, or those without a row, or those with one, as `which` says.
+
+    Returns how many postings these have.
+    """
+    width = len(weights)
+    postings = np.int64(0)
+    for j in range(width):
+        if not is_wanted(lengths[j], rows[j], which):
+            continue
+        for ahead in range(j + 1, width):
+            if is_wanted(lengths[ahead], rows[ahead], which):  # it comes from memory while this one is added
+                begin_list(data, starts[ahead], np.int64(lengths[ahead]), documents)
+                break
+        count = np.int64(lengths[j])
+        add_list(sums, data, data16, starts[j], count, documents, weights[j])
+        postings += count
+    return postings
+
+
+@njit(cache=True, nogil=True)
+def add_short(
+    sums: np.ndarray,
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    documents: int,
+    next_starts: np.ndarray,
+    next_lengths: np.ndarray,
+    next_rows: np.ndarray,
+    next_documents: int,
+) -> int:
+    """`add_lists` of those without a row; those of the next superblock come from memory meanwhile."""
+    postings = np.int64(0)
+    for j in range(len(weights)):
+        if is_wanted(next_lengths[j], next_rows[j], SHORT):
+            at = next_starts[j]
+            for line in range(0, list_bytes(np.int64(next_lengths[j]), next_documents), 64):
+                prefetch(data, at + line)
+        if is_wanted(lengths[j], rows[j], SHORT):
+            count = np.int64(lengths[j])
+            add_list(sums, data, data16, starts[j], count, documents, weights[j])
+            postings += count
+    return postings

@@ -15,7 +15,7 @@ class SearchOptions:
     """How a search goes about it. With the defaults, and with every strategy and number of threads, results are exact.
 
     strategy : `auto`, `scan` or `prune`
-        `scan` scores every posting of the query; `prune` bounds blocks of 64 documents and scores those that may hold a
+        `scan` scores every posting of the query; `prune` bounds blocks of 32 documents and scores those that may hold a
         hit; `auto` chooses for each superblock of 65,536 documents by estimated cost.
     threads : int >= 1
         Threads that share the superblocks of one query. One is best where many queries run side by side.
@@ -75,7 +75,7 @@ EXACT = SearchOptions()
 
 #: The recommended settings for so many per cent of the true hits, measured on five collections (index/results): the
 #: bounds of blocks must exceed the threshold so many times.
-RECALL = {"95": 1.13, "99": 1.04, "99.9": 1.01}
+RECALL = {"95": 1.1, "99": 1.04, "99.9": 1.01}
 
 
 def for_recall(recall: str, threads: int = 1) -> SearchOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py fdf77413, intrinsics.py 9bdb35e1, kernels.py aba1ec9b, layout.py d3f56779
+# Compiled in: block_kernels.py d88a34c2, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
 import numpy as np
 from numba import njit, types
 
@@ -10,6 +10,9 @@ from lsr.index.block_kernels import full_cost, part_cost
 from lsr.index.intrinsics import prefetch
 from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, collect, list_kind
 from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
+
+#: What looking a list up costs beside its postings, in picoseconds.
+_LIST = 200_000
 
 
 @njit(cache=True, nogil=True)
@@ -91,62 +94,96 @@ def add_blocks(
 
 
 @njit(cache=True, nogil=True)
-def score_blocks(
+def score_short(
     data: np.ndarray,
     data16: np.ndarray,
     starts: np.ndarray,
     lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    documents: int,
+    live: np.ndarray,
+    spans: np.ndarray,
+    sums: np.ndarray,
+    work: np.ndarray,
+) -> None:
+    """Begin the sums of the documents of the blocks `live`, ascending, by the lists without a row."""
+    for block in live:
+        sums[np.int64(block) * BLOCK : (np.int64(block) + 1) * BLOCK] = 0
+    for j in range(len(weights)):
+        count = np.int64(lengths[j])
+        if count > 0 and rows[j] < 0:
+            add_blocks(sums, data, data16, starts[j], count, documents, weights[j], live, spans, work)
+
+
+@njit(cache=True, nogil=True)
+def order_rows(
+    lengths: np.ndarray,
     greatest: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    documents: int,
+    n_live: int,
+    worth: np.ndarray,
+    order: np.ndarray,
+) -> int:
+    """Numbers of the lists with a row, those first that tell most of `n_live` blocks for what they cost; how many."""
+    n_order = 0
+    for j in range(len(weights)):
+        count = np.int64(lengths[j])
+        if count == 0 or rows[j] < 0:
+            continue
+        cost = part_cost(count, documents, n_live) + _LIST
+        worth[j] = np.float64(weights[j]) * np.float64(greatest[j]) / np.float64(cost)
+        place = n_order
+        while place > 0 and worth[order[place - 1]] < worth[j]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = j
+        n_order += 1
+    return n_order
+
+
+@njit(cache=True, nogil=True)
+def fetch_tables(data16: np.ndarray, at: int, live: np.ndarray) -> None:
+    """Ask for where a spanned list's table tells of some blocks."""
+    for block in live:
+        prefetch(data16, (at >> 1) + np.int64(block) // (SPAN // BLOCK))
+
+
+@njit(cache=True, nogil=True)
+def score_long(
+    data: np.ndarray,
+    data16: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
     rows: np.ndarray,
     row_data: np.ndarray,
     weights: np.ndarray,
+    order: np.ndarray,
     shift: int,
     documents: int,
     threshold: int,
-    raised: int,
+    share: int,
     live: np.ndarray,
     rest: np.ndarray,
     kept: np.ndarray,
-    order: np.ndarray,
     spans: np.ndarray,
     sums: np.ndarray,
     work: np.ndarray,
 ) -> int:
-    """Sum up the scores of the documents of the blocks `live`, ascending, and drop blocks on the way.
+    """Add the lists with a row to the sums of the documents of the blocks `live`, ascending; drop blocks on the way.
 
-    Lists without a row come first, then those with one, the greatest first. `rest[block]` is the bound of what the
-    lists with rows add (÷ 2^shift) and falls as they are added: a block whose best sum and rest together stay below
-    `threshold` is dropped, where the rest counts for 1,024 / `raised` of what it is. Returns how many blocks are left
-    in `live`; their sums are whole, others have no meaning. `kept`, `order` and `spans` are buffers.
+    The lists come as `order` says. `rest[block]` is the bound of what they add (÷ 2^shift) and falls as they are added:
+    a block whose best sum and rest together stay below `threshold` is dropped, where the rest counts for `share`
+    1,024ths of what it is. Returns how many blocks are left in `live`; their sums are whole, others have no meaning.
+    `kept` and `spans` are buffers.
     """
     up = (1 << shift) - 1
-    share = (1 << 20) // raised
-    for block in live:
-        sums[np.int64(block) * BLOCK : (np.int64(block) + 1) * BLOCK] = 0
-    n_order = 0
-    for j in range(len(weights)):
-        count = np.int64(lengths[j])
-        if count == 0:
-            continue
-        if rows[j] < 0:
-            add_blocks(sums, data, data16, starts[j], count, documents, weights[j], live, spans, work)
-            continue
-        place = n_order
-        mine = np.int64(weights[j]) * np.int64(greatest[j])
-        while place > 0:
-            other = order[place - 1]
-            if np.int64(weights[other]) * np.int64(greatest[other]) >= mine:
-                break
-            order[place] = other
-            place -= 1
-        order[place] = j
-        n_order += 1
-    n_live = 0
-    for i in range(len(live)):
-        block = np.int64(live[i])
-        live[n_live] = block
-        n_live += may_reach(sums, block, ((np.int64(rest[block]) << shift) * share) >> 10, threshold)
-    for place in range(n_order):
+    n_live = len(live)
+    if len(order) > 0:
+        fetch_tables(data16, starts[order[0]], live)
+    for place in range(len(order)):
         if n_live == 0:
             break
         j = order[place]
@@ -156,10 +193,8 @@ def score_blocks(
         for i in range(n_live):
             kept[n_kept] = live[i]
             n_kept += row[live[i]] > 0
-        if place + 1 < n_order:  # the next list's table is on its way while this one is added
-            table = starts[order[place + 1]] >> 1
-            for i in range(n_live):
-                prefetch(data16, table + np.int64(live[i]) // (SPAN // BLOCK))
+        if place + 1 < len(order):  # the next list's table is on its way while this one is added
+            fetch_tables(data16, starts[order[place + 1]], live[:n_live])
         add_blocks(
             sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j], kept[:n_kept], spans, work
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,11 @@ class Segment:
             self.reordered: bool = facts["reordered"]
             self._check_shapes(facts)
             self.data16: NDArray[np.uint16] = self.data.view(np.uint16)
+            #: The first arguments of `search_kernels.search_queries`.
+            self.for_kernels: tuple[NDArray[Any], ...] = (
+                self.terms, self.borders, self.supers, self.counts, self.peaks, self.data_starts, self.row_starts,
+                self.data, self.data16, self.rows, self.kth,
+            )  # fmt: skip
         except BaseException:
             self.close()
             raise
@@ -212,7 +218,7 @@ class Segment:
 
         Raises `CorruptionError` where the directory cannot be right: what is returned can be followed.
         """
-        from lsr.index.kernels import locate
+        from lsr.index.directory_kernels import locate
 
         slots = self.n_superblocks * len(terms)
         starts = np.empty(slots, np.int64)
@@ -292,6 +298,6 @@ class Segment:
 
     def close(self) -> None:
         """Let go of the file. Searching a closed segment is an error of the caller."""
-        for name in [*_DTYPES, "data16", "stored_ordinals"]:
+        for name in [*_DTYPES, "data16", "stored_ordinals", "for_kernels"]:
             self.__dict__.pop(name, None)
         self._file.close()

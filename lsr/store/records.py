@@ -71,7 +71,9 @@ class SegmentRow:
         if self.dead is None:
             return None
         bits = np.unpackbits(np.frombuffer(self.dead, np.uint8), count=self.documents)
-        return np.ascontiguousarray(1 - bits)
+        living = np.ascontiguousarray(1 - bits)
+        living.flags.writeable = False
+        return living
 
     def dead_counts(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Terms of the dead, ascending, and in how many of the dead each occurs."""

@@ -30,6 +30,8 @@ class Peer:
     #: How several queries run at once: "threads" (searches release the GIL), "fork" (they hold it, so processes), or
     #: "batch" (the engine's own call for many queries).
     parallel: ClassVar[str] = "fork"
+    #: Whether it can leave documents out by a bitmap; see `among`.
+    filters: ClassVar[bool] = False
     #: What a query costs: CPU time of the calling thread, of the process (engines with helper threads), or wall time
     #: (engines that work in another process).
     clock: ClassVar[Callable[[], float]] = time.thread_time
@@ -60,6 +62,10 @@ class Peer:
 
     def search(self, query: Any) -> Any:
         """What is timed. Callable from several threads where `parallel` says so."""
+        raise NotImplementedError
+
+    def among(self, query: Any, allowed: NDArray[np.uint8]) -> Any:
+        """The same query among those documents alone whose byte in `allowed` is 1, where `filters` says so."""
         raise NotImplementedError
 
     def batch(self, queries: list[Any], threads: int) -> None:

@@ -16,13 +16,14 @@ from .base import Peer, Setting
 CHUNK = 100_000
 
 #: Approximate modes: how far bounds are over-estimated, and the share of the query that finds candidates.
-OVERESTIMATES = (1.0, 1.01, 1.04, 1.13, 1.25)
+OVERESTIMATES = (1.0, 1.01, 1.04, 1.1, 1.25)
 QUERY_TERMS = (1.0, 0.75, 0.5)
 
 
 class Lsr(Peer):
     distribution = "lsr-engine"
-    parallel = "threads"
+    parallel = "batch"
+    filters = True
     note: ClassVar[str] = "one segment, memory-mapped"
 
     def build(self, collection: Collection, folder: Path) -> None:
@@ -36,12 +37,13 @@ class Lsr(Peer):
 
     def open(self, folder: Path, documents: int) -> None:
         from lsr.index.options import SearchOptions
-        from lsr.index.search import search_segments
+        from lsr.index.search import Queries, search_many, search_segments
         from lsr.index.segment import Segment
 
         self.segments = [Segment(folder / "all.seg", verify=False)]
         self.options = SearchOptions
         self.search_segments = search_segments
+        self.queries, self.search_many = Queries, search_many
 
     def settings(self, kind: str, k: int, *, full: bool) -> list[Setting]:
         exact: list[Setting] = [(name, {"strategy": name}) for name in ("auto", "scan", "prune")]
@@ -60,14 +62,23 @@ class Lsr(Peer):
         return terms, weights, k, self.options(**setting)
 
     def search(self, query: Any) -> Any:
-        return self.search_segments(self.segments, [None], *query)
+        *asked, allowed = query if len(query) == 5 else (*query, None)
+        return self.search_segments(self.segments, [allowed], *asked)
+
+    def among(self, query: Any, allowed: NDArray[np.uint8]) -> Any:
+        return *query, allowed
+
+    def batch(self, queries: list[Any], threads: int) -> None:
+        _, _, k, options = queries[0]
+        asked = self.queries.of([(terms, weights) for terms, weights, _, _ in queries])
+        self.search_many(self.segments, [None], asked, k, options, threads)
 
     def ids(self, result: Any) -> NDArray[np.int64]:
         ordinals: NDArray[np.int64] = result.ordinals
         return ordinals
 
     def work(self, result: Any) -> dict[str, int]:
-        return {name: int(getattr(result.work, name)) for name in result.work.__slots__}
+        return {name: int(count) for name, count in result.work._asdict().items()}
 
 
 class LsrUnordered(Lsr):

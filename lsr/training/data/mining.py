@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -114,48 +112,39 @@ def _by_faiss(queries: NDArray[np.float16], documents: NDArray[np.float16], k: i
 
 
 def _lexical(teacher: BM25Teacher, data: PreparedData, k: int) -> NDArray[np.int32]:
-    """The same by BM25, through an index of ours in a temporary folder, by a process for each core."""
+    """The same by BM25, through an index of ours in a temporary folder, by a thread for each core."""
     from lsr.encoders.idf import inverse_document_frequency
     from lsr.index.build import write_segment
+    from lsr.index.search import Queries, search_many
+    from lsr.index.segment import Segment
 
     idf = inverse_document_frequency(data.document_frequencies(), len(data.documents))
     idf[list(data.manifest.special_ids)] = 0
-    starts = range(0, len(data.queries), _STEP)
+    found = np.full((len(data.queries), k), -1, np.int32)
     with tempfile.TemporaryDirectory(prefix="lsr-mining-") as scratch:
         path = Path(scratch) / "documents.seg"
         vectors = teacher.vectors()
         ceiling = float(vectors.weights.max()) if vectors.nnz else 1.0
         write_segment(path, vectors, np.arange(len(vectors), dtype=np.int64), ceiling)
         del vectors
-        work = [(path, data.folder, start, min(start + _STEP, len(data.queries)), idf, k) for start in starts]
-        if len(work) == 1:
-            return _search(work[0])
-        # Short queries are mostly Python: threads would wait for each other. Spawned: a fork may inherit a GPU.
-        with ProcessPoolExecutor(min(_cores(), len(work)), mp_context=get_context("spawn")) as pool:
-            return np.concatenate(list(pool.map(_search, work)))
-
-
-def _search(work: tuple[Path, Path, int, int, NDArray[np.float32], int]) -> NDArray[np.int32]:
-    """The k best documents, −1 beyond the last, of the queries from `start` to `stop`."""
-    from lsr.index.search import search_segments
-    from lsr.index.segment import Segment
-
-    path, folder, start, stop, idf, k = work
-    queries = PreparedData(folder).queries
-    found = np.full((stop - start, k), -1, np.int32)
-    segment = Segment(path)
-    try:
-        for query in range(start, stop):
-            terms = np.unique(np.asarray(queries[query])).astype(np.uint32)
-            weights = idf[terms]
-            terms, weights = terms[weights > 0], weights[weights > 0]
-            if len(terms):
-                levels = np.maximum(1, np.rint(weights * (255 / weights.max()))).astype(np.uint32)
-                ordinals = search_segments([segment], [None], terms, levels, k).ordinals
-                found[query - start, : len(ordinals)] = ordinals
-    finally:
-        segment.close()
+        segment = Segment(path)
+        try:
+            for start in range(0, len(data.queries), _STEP):
+                rows = range(start, min(start + _STEP, len(data.queries)))
+                asked = Queries.of([_levels(np.asarray(data.queries[row]), idf) for row in rows])
+                for row, top in zip(rows, search_many([segment], [None], asked, k, threads=_cores()), strict=True):
+                    found[row, : len(top.ordinals)] = top.ordinals
+        finally:
+            segment.close()
     return found
+
+
+def _levels(tokens: NDArray[np.uint16], idf: NDArray[np.float32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The terms of a query, ascending, that weigh anything, and their idf in integers up to 255."""
+    terms = np.unique(tokens).astype(np.uint32)
+    weights = idf[terms]
+    terms, weights = terms[weights > 0], weights[weights > 0]
+    return terms, np.maximum(1, np.rint(weights * (255 / weights.max(initial=1e-9)))).astype(np.uint32)
 
 
 def _cores() -> int:
