@@ -132,7 +132,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     source = tmp_path / "corpus.jsonl"
     source.write_text("".join(document.to_json() + "\n" for document in DOCUMENTS))
     command = [sys.executable, "-m", "lsr.cli", "encode", str(source), "--to", str(tmp_path / "out")]
-    command += ["--part-documents", "10", "--encoder-setting", "threads=1"]
+    command += ["--encoder", "splade-tiny-doc", "--part-documents", "10", "--encoder-setting", "threads=1"]
     out = tmp_path / "out"
     kills = 0
     for attempt in range(12):

@@ -75,7 +75,7 @@ def test_what_is_no_bert_is_not_packable() -> None:
     assert not packable(transformers.BertForMaskedLM(decoder))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")  # the compiler of torch warns about itself
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled_layers_change_nothing() -> None:
     """One compilation for all layers and all batches."""

@@ -86,4 +86,4 @@ def test_the_weights_of_a_generation_do_not_move(encoder: OnnxEncoder, tmp_path:
 @pytest.mark.parametrize("setting", ["min", "smoothed"])
 def test_a_table_is_needed(setting: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidSettingError, match=f"query_idf is '{setting}', but splade-tiny-doc has no idf table"):
-        Index.create(tmp_path / "index", query_idf=setting)
+        Index.create(tmp_path / "index", encoder="splade-tiny-doc", query_idf=setting)

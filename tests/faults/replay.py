@@ -24,6 +24,7 @@ from faults.syscalls import traced
 
 CALLS = "openat,write,pwrite64,lseek,ftruncate,fsync,fdatasync,rename,link,unlink,symlink,close,dup"
 _LINE = re.compile(r"^\d+\s+(\w+)\((.*)\)\s+= (-?\d+)", re.DOTALL)
+_RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$", re.DOTALL)
 _FD = re.compile(r"^(\d+)<([^>]*)>")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
@@ -93,11 +94,24 @@ def record(place: Path) -> list[tuple[str, str, list[bytes], int]]:
     told, status = traced(place, ["-y", "-xx", "-s", "100000000", "-e", f"trace={CALLS}", "-o", str(log)])
     require(status == 0 and told.count(".") == len(worlds()) - 1, f"the script does not run by itself: {told}")
     calls = []
-    for line in log.read_text().splitlines():
+    for line in _whole(log.read_text().splitlines()):
         if (match := _LINE.match(line)) and int(match[3]) >= 0:
             texts = [_plain(text) for text in _TEXT.findall(match[2])]
             calls.append((match[1], match[2], texts, int(match[3])))
     return calls
+
+
+def _whole(lines: list[str]) -> Iterator[str]:
+    """Lines of the record; a call that another thread's interrupted stands whole, where it ended."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        thread, _, rest = line.partition(" ")
+        if line.endswith("<unfinished ...>"):
+            begun[thread] = line.removesuffix("<unfinished ...>")
+        elif (resumed := _RESUMED.match(rest.lstrip())) is not None:
+            yield begun.pop(thread, thread + " ") + resumed[1]
+        else:
+            yield line
 
 
 class Player:
