@@ -10,6 +10,15 @@ import typer
 
 def run(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, and how.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A value that goes before the recipe's: --set optimizer.steps=100 --set teachers.0.weight=0.5 "
+            "--set 'idf.table=\"none\"'. VALUE is TOML, KEY dotted; repeatable.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Read all of the data and train two steps on the CPU; nothing is kept."),
@@ -26,16 +35,18 @@ def run(
     from lsr.cli.output import show, talk
     from lsr.errors import InvalidSettingError
     from lsr.training import run as training
+    from lsr.training.overrides import parse_overrides
 
     if device not in (None, "cpu"):
         raise InvalidSettingError(f"--device is {device!r}", remedy="It is cpu; leave it out for a GPU")
+    overrides = parse_overrides(settings or ())
     console = talk()
 
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
     if dry_run:
-        training.dry_run(recipe, say=say)
+        training.dry_run(recipe, say=say, overrides=overrides)
         return
-    trained = training.train(recipe, say=say, device=device)
+    trained = training.train(recipe, say=say, overrides=overrides, device=device)
     show().print(str(trained.model), markup=False, soft_wrap=True)

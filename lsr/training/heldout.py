@@ -6,7 +6,9 @@ those are for `lsr eval`, and no choice is made on them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ from lsr.training.data.prepared import PreparedData
 from lsr.training.data.ragged import Ragged
 from lsr.training.student import Student
 
+#: In a run's folder: the figures of its model and what each held-out query gave.
+HELD_OUT = "heldout.json"
 #: Documents of the pool for each held-out query.
 _POOL = 20
 _BATCH = 128
@@ -25,7 +29,8 @@ _BATCH = 128
 class HeldOutFigures:
     """mrr: mean of 1 / rank of the first positive within 10, and recall: share of queries with a positive among the
     first 10, each the mean over domains; terms: mean terms of a document; flops: Σ_j p_query(j) p_document(j);
-    ubiquitous: terms of more than a third of the documents.
+    ubiquitous: terms of more than a third of the documents. `by_query` has for each query its number in the prepared
+    data, its domain and its 1 / rank (0 beyond 10); queries ascend.
     """
 
     mrr: float
@@ -36,10 +41,20 @@ class HeldOutFigures:
     queries: int
     documents: int
     by_domain: dict[str, float]
+    by_query: tuple[tuple[int, str, float], ...]
 
     def flat(self) -> dict[str, float]:
         """The figures by name, `heldout_` before each."""
-        return {f"heldout_{name}": value for name, value in asdict(self).items() if name != "by_domain"}
+        names = ("mrr", "recall", "terms", "flops", "ubiquitous", "queries", "documents")
+        return {f"heldout_{name}": getattr(self, name) for name in names}
+
+    def write(self, path: Path, data: str) -> None:
+        """JSON of all of it, for paired tests between runs; `data` is the key of the prepared data."""
+        queries, domains, reciprocal = (list(column) for column in zip(*self.by_query, strict=True))
+        record = {"data": data, **self.flat(), "query": queries, "domain": domains, "reciprocal_rank": reciprocal}
+        aside = path.with_name(f".{path.name}")
+        aside.write_text(json.dumps(record))
+        aside.replace(path)
 
 
 @torch.no_grad()
@@ -78,11 +93,15 @@ def evaluate_held_out(student: Student, data: PreparedData, seed: int) -> HeldOu
     ranks = _first_ranks(scored, held, queries, place)
     domains = {int(q): int(d) for q, _, d in held.tolist()}
     names = [record["name"] for record in data.manifest.sources]
-    by_domain: dict[str, list[int]] = {}
-    for query, rank in zip(queries.tolist(), ranks, strict=True):
-        by_domain.setdefault(names[domains[query]], []).append(rank)
-    reciprocal = {name: float(np.mean([1 / r if r <= 10 else 0 for r in row])) for name, row in by_domain.items()}
-    recall = float(np.mean([np.mean([r <= 10 for r in row]) for row in by_domain.values()]))
+    by_query = tuple(
+        (query, names[domains[query]], 1 / rank if rank <= 10 else 0.0)
+        for query, rank in zip(queries.tolist(), ranks, strict=True)
+    )
+    by_domain: dict[str, list[float]] = {}
+    for _, domain, value in by_query:
+        by_domain.setdefault(domain, []).append(value)
+    reciprocal = {name: float(np.mean(row)) for name, row in by_domain.items()}
+    recall = float(np.mean([np.mean(np.array(row) > 0) for row in by_domain.values()]))
     return HeldOutFigures(
         mrr=float(np.mean(list(reciprocal.values()))),
         recall=recall,
@@ -96,6 +115,7 @@ def evaluate_held_out(student: Student, data: PreparedData, seed: int) -> HeldOu
         queries=len(queries),
         documents=len(pool),
         by_domain=reciprocal,
+        by_query=by_query,
     )
 
 

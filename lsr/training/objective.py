@@ -116,17 +116,30 @@ class Objective(torch.nn.Module):
         self.document_frequency.lerp_(shares, float(_NEW))
         state[2].lerp_(terms.double(), new)
         state[3].lerp_(flops.double(), new)
-        control = self._controller
-        over = [state[place] / target for place, target in ((2, control.terms), (3, control.flops)) if target]
-        if over:
-            worst = torch.stack(over).max()
-            move = (1 + control.rate * (4 * worst.log()).clamp(-1, 1)).clamp(min=1e-3)
-            begun = state[0] >= control.start * self._steps
-            state[1].mul_(torch.where(begun, move, torch.ones_like(move))).clamp_(control.least, control.most)
+        begun = state[0] >= self._controller.start * self._steps
+        state[1].copy_(torch.where(begun, self._steered(), state[1]))
         state[0] += 1
         self._add(
             terms=terms, flops=flops, query_terms=(asked > 0).float().sum(1).mean(), ubiquitous=(shares > 1 / 3).sum()
         )
+
+    def _steered(self) -> torch.Tensor:
+        """The factor after one more step."""
+        control, (_, factor, terms, flops) = self._controller, self.state.unbind()
+
+        def moved(excess: torch.Tensor) -> torch.Tensor:
+            return factor * (1 + control.rate * (4 * excess.log()).clamp(-1, 1)).clamp(min=1e-3)
+
+        over = [now / target for now, target in ((terms, control.terms), (flops, control.flops)) if target]
+        capped = moved(torch.stack(over).max()) if over else factor
+        if not control.terms_least:
+            return capped.clamp(control.least, control.most) if over else factor
+        # Two halves that meet at 1: below it the floor is what is steered for, above it the ceilings.
+        under = terms < control.terms_least
+        raised = moved(terms / control.terms_least)
+        capped = torch.where(under, raised, capped)  # whatever a ceiling says
+        below = (factor < 1) | ((factor == 1) & under)
+        return torch.where(below, raised.clamp(control.least, 1.0), capped.clamp(1.0, control.most))
 
     # -- figures --------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ what they say is done elsewhere.
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lsr.errors import InvalidSettingError, RecipeError
+from lsr.errors import InvalidSettingError
 from lsr.training.losses import LOSSES, Loss
+from lsr.training.overrides import overridden, read_toml, spelled
 from lsr.training.regularizers import REGULARIZERS, Regularizer
 from lsr.training.tables import read_table
 from lsr.training.tables_data import Data, Mining, PseudoQueries, Sampling, Source
@@ -74,6 +75,17 @@ class Recipe:
                 f"evaluate.steps is {self.evaluate.steps}, it must be a multiple of run.log_steps, {self.run.log_steps}"
             )
 
+    @property
+    def data_seed(self) -> int:
+        """Of what is held out and of pseudo-queries."""
+        return self.run.seed if self.data.seed is None else self.data.seed
+
+    @property
+    def batch_documents(self) -> int:
+        """Documents of one batch (on one device)."""
+        each = 1 + self.sampling.given_negatives + self.sampling.mined_negatives * len(self.mining)
+        return self.sampling.queries * each
+
     def weighted_losses(self) -> list[tuple[str, float, Loss]]:
         """(name, weight, loss) of each."""
         return _weighted("losses", self.losses, LOSSES)
@@ -97,18 +109,20 @@ def _weighted(kind: str, tables: dict[str, dict[str, Any]], known: dict[str, Any
     return found
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe of a TOML file. Paths in it are relative to the file's folder.
+def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of a TOML file, some of its values replaced. Paths in both are relative to the file's folder.
+
+    Parameters
+    ----------
+    path : Path
+    overrides : mapping, optional
+        Values of dotted keys, as `lsr.training.overrides` reads them.
 
     Raises
     ------
     RecipeError
         No such file, no TOML, or a key or value that a recipe does not have.
     """
-    try:
-        table = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}", remedy="Check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not TOML: {error}", remedy="Correct the file") from None
-    return read_table(Recipe, table, str(path), path.resolve().parent)
+    where = f"{path} with {', '.join(spelled(overrides))}" if overrides else str(path)
+    table = overridden(read_toml(path), overrides or {})
+    return read_table(Recipe, table, where, path.resolve().parent)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lsr.training.data.prepared import DataManifest
+from lsr.training.overrides import spelled
 from lsr.training.recipe import Recipe
 
 #: Plotted in one figure each: title and names.
@@ -20,27 +21,38 @@ _PLOTS = (
 
 
 def write_report(
-    folder: Path, recipe: Recipe, recipe_file: Path, data: DataManifest, output: Path, figures: dict[str, float]
+    folder: Path,
+    recipe: Recipe,
+    recipe_text: str,
+    data: DataManifest,
+    output: Path,
+    figures: dict[str, float],
+    *,
+    overrides: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `README.md` (the card), `recipe.toml` and, where it can be drawn, `run.png` into a model's folder.
 
     Parameters
     ----------
     folder : Path
-    recipe, recipe_file
+    recipe : Recipe
+    recipe_text : str
+        TOML of what was run.
     data : DataManifest
     output : Path
         The run's folder, with `log.jsonl`.
     figures : dict
         Of the held-out queries.
+    overrides : mapping, optional
+        What of the recipe was overridden.
     """
     log = _log(output / "log.jsonl")
     start = output / "before.json"
     before = json.loads(start.read_text()) if start.is_file() else {}
-    if recipe_file.is_file():
-        shutil.copyfile(recipe_file, folder / "recipe.toml")
+    (folder / "recipe.toml").write_text(recipe_text)
     drawn = _draw(log, folder / "run.png")
-    (folder / "README.md").write_text(card(recipe, data, log, figures, before=before, plotted=drawn))
+    text = card(recipe, data, log, figures, before=before, plotted=drawn, overrides=overrides)
+    (folder / "README.md").write_text(text)
 
 
 def card(
@@ -51,6 +63,7 @@ def card(
     *,
     before: dict[str, float],
     plotted: bool,
+    overrides: Mapping[str, Any] | None = None,
 ) -> str:
     """The model card, Markdown; `before` are the figures of the untrained student, where they were taken."""
     optimizer, sampling = recipe.optimizer, recipe.sampling
@@ -74,6 +87,8 @@ def card(
         f"- losses and regularisers with their weights: {', '.join(parts)}",
         f"- texts cut to {recipe.student.max_length} tokens",
     ]
+    if overrides:
+        lines.append(f"- differs from its recipe by `{'`, `'.join(spelled(overrides))}`")
     if speed:
         lines.append(f"- {sorted(speed)[len(speed) // 2]:,.0f} documents a second (median)")
     lines += ["", "## Data", "", "| source | pairs | left out as judged | licence |", "|---|---|---|---|"]

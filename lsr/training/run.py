@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,23 +24,19 @@ from lsr.encoders.manifest import TOKENIZER
 from lsr.errors import MissingExtraError, RecipeError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.checkpoints import COMPLETE, MODEL, last_complete
+from lsr.training.claim import claim
 from lsr.training.data.batches import BatchDataset, Sampler
-from lsr.training.data.mining import mine
 from lsr.training.data.pairs import read_pairs, source_name
-from lsr.training.data.prepare import prepare
 from lsr.training.data.prepared import PreparedData
+from lsr.training.gather import gather
+from lsr.training.overrides import recipe_text
 from lsr.training.recipe import Evaluate, Recipe, read_recipe
 from lsr.training.tables import resolve
-from lsr.training.teachers import Teacher, make_teacher
 
 if TYPE_CHECKING:
     from lsr.training.student import Student
 
 Say = Callable[[str], None]
-#: What a run's folder says about itself.
-RUN = "run.json"
-#: Parts of a recipe that may change between a run and its continuation.
-_FREE = ("run", "evaluate")
 #: Texts that a new head is calibrated on.
 _CALIBRATION = 2048
 
@@ -54,7 +49,14 @@ class Trained:
     figures: dict[str, float]
 
 
-def train(path: Path, *, say: Say, device: str | None = None, stop_after: int | None = None) -> Trained:
+def train(
+    path: Path,
+    *,
+    say: Say,
+    overrides: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    stop_after: int | None = None,
+) -> Trained:
     """Follow a recipe; go on where an earlier run of it stopped.
 
     Parameters
@@ -63,6 +65,8 @@ def train(path: Path, *, say: Say, device: str | None = None, stop_after: int | 
         The recipe.
     say : callable
         Is told what is done, a line at a time.
+    overrides : mapping, optional
+        Values of dotted keys that go before the recipe's (`lsr.training.overrides`).
     device : "cpu" or None
         None: a GPU where there is one.
     stop_after : int, optional
@@ -75,9 +79,9 @@ def train(path: Path, *, say: Say, device: str | None = None, stop_after: int | 
     MissingExtraError
         The extra `train` is not installed.
     """
-    recipe = read_recipe(path)
+    recipe = read_recipe(path, overrides)
     try:
-        return follow(recipe, path, say=say, device=device, stop_after=stop_after)
+        return follow(recipe, path, say=say, overrides=overrides, device=device, stop_after=stop_after)
     finally:
         _part()
 
@@ -89,7 +93,7 @@ def _part() -> None:
         distributed.destroy_process_group()
 
 
-def dry_run(path: Path, *, say: Say) -> Trained:
+def dry_run(path: Path, *, say: Say, overrides: Mapping[str, Any] | None = None) -> Trained:
     """Read all of the data, then train two steps on a little of it, on the CPU, in a folder that is removed again.
 
     Raises
@@ -97,7 +101,7 @@ def dry_run(path: Path, *, say: Say) -> Trained:
     TrainingDataError
         A row of any source is malformed: everything is read.
     """
-    recipe = read_recipe(path)
+    recipe = read_recipe(path, overrides)
     folder = path.resolve().parent
     for source in recipe.data.sources:
         rows = sum(1 for _ in read_pairs(source, folder))
@@ -124,9 +128,15 @@ def _small(recipe: Recipe, scratch: Path) -> Recipe:
 
 
 def follow(
-    recipe: Recipe, path: Path, *, say: Say, device: str | None = None, stop_after: int | None = None
+    recipe: Recipe,
+    path: Path,
+    *,
+    say: Say,
+    overrides: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    stop_after: int | None = None,
 ) -> Trained:
-    """`train`, of a recipe that is already read; `path` is where it came from."""
+    """`train`, of a recipe that is already read; `path` is where it came from, with the overrides that it has."""
     try:
         import accelerate  # noqa: F401
         import scipy.sparse  # noqa: F401
@@ -134,14 +144,15 @@ def follow(
         import transformers  # noqa: F401
     except ImportError:
         raise MissingExtraError("training", "train") from None
-    from lsr.training.heldout import evaluate_held_out
+    from lsr.training.heldout import HELD_OUT, evaluate_held_out
     from lsr.training.judged import JudgedEvaluation
     from lsr.training.objective import Objective
     from lsr.training.report import write_report
     from lsr.training.trainer import SparseTrainer, arguments
 
     output = recipe.run.output
-    _claim(recipe, output)
+    claim(recipe, output, overrides)
+    text = recipe_text(path, overrides)  # as it is now: a run may take longer than the file stays
     args = arguments(recipe, output=output, device=device)
     leads = args.process_index == 0
     tell: Say = say if leads else _silent
@@ -161,15 +172,24 @@ def follow(
         batches,
         recipe.optimizer.regularizer_warmup,
     )
-    weighted = [(teacher, entry.weight) for teacher, entry in zip(teachers, recipe.teachers, strict=True)]
+    listed = zip(teachers, recipe.teachers, strict=True)
+    weighted = [(teacher, entry.weight) for teacher, entry in listed if entry.weight]
     sampler = Sampler(data, recipe.sampling, recipe.data.sources, mined, recipe.run.seed)
     dataset = BatchDataset(
         data, sampler, weighted, recipe.ensemble, batches * args.world_size, recipe.optimizer.chunk_documents
     )
 
     def evaluate() -> dict[str, float]:
-        found = evaluate_held_out(student, data, recipe.run.seed)
+        found = evaluate_held_out(student, data, recipe.data_seed)
         return {} if found is None else found.flat()
+
+    def judge() -> dict[str, float]:
+        """The last time, with what is kept of each query."""
+        found = evaluate_held_out(student, data, recipe.data_seed)
+        if found is None:
+            return {}
+        found.write(output / HELD_OUT, data.manifest.key)
+        return found.flat()
 
     watch = None if judged is None else partial(judged.figures, student, args.device)
     trainer = SparseTrainer(objective, dataset, args, recipe, say=tell, evaluate=evaluate, judged=watch)
@@ -192,45 +212,17 @@ def follow(
         return Trained(output, {})
     with torch.no_grad():
         student.bias.add_(recipe.student.bias_shift)
-    figures = {**evaluate(), **(watch() if watch is not None else {})} if leads else {}
+    figures = {**judge(), **(watch() if watch is not None else {})} if leads else {}
     model = output / MODEL
+
+    def describe(folder: Path) -> None:
+        write_report(folder, recipe, text, data.manifest, output, figures, overrides=overrides)
+
     if leads:
-        _publish(student, model, lambda folder: write_report(folder, recipe, path, data.manifest, output, figures))
+        _publish(student, model, describe)
         tell("held out: " + _listed(figures))
         tell(f"model: {model}")
     return Trained(model, figures)
-
-
-def gather(recipe: Recipe, path: Path, say: Say) -> tuple[PreparedData, list[Teacher], list[NDArray[np.int32]]]:
-    """Everything that is computed once for a recipe: data, teachers' vectors, mined negatives."""
-    folder = path.resolve().parent
-    student = recipe.student
-    tokenizer = student.checkpoint / TOKENIZER
-    if not tokenizer.is_file():
-        raise RecipeError(f"student.checkpoint {student.checkpoint} has no {TOKENIZER}", remedy="Check the path")
-    data = prepare(recipe.data, tokenizer, student.max_length, folder, recipe.run.seed, say)
-    teachers = [make_teacher(entry, data, folder) for entry in recipe.teachers]
-    for teacher in teachers:
-        teacher.prepare(say)
-    by_name = {teacher.name: teacher for teacher in teachers}
-    mined = []
-    for settings in recipe.mining:
-        by = by_name.get(settings.by) or _bm25(teachers, data, say)
-        mined.append(mine(settings, data, by, say))
-    for teacher in teachers:
-        teacher.meet(mined, say)
-    return data, teachers, mined
-
-
-def _bm25(teachers: list[Teacher], data: PreparedData, say: Say) -> Teacher:
-    """The recipe's BM25 teacher, or one of default settings."""
-    from lsr.training.teachers.bm25 import BM25Teacher
-
-    found = next((teacher for teacher in teachers if isinstance(teacher, BM25Teacher)), None)
-    if found is None:
-        found = BM25Teacher(data, "bm25", k1=0.9, b=0.4)
-        found.prepare(say)
-    return found
 
 
 def _idf_table(recipe: Recipe, data: PreparedData, folder: Path) -> NDArray[np.float32] | None:
@@ -278,22 +270,6 @@ def _student(
         found = calibrate(student, texts, lambda places: framed([texts[n] for n in places], data.manifest))
         say("head: calibrated; " + ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
     return student
-
-
-def _claim(recipe: Recipe, output: Path) -> None:
-    """Make the run's folder, or refuse one of another recipe."""
-    record = json.loads(json.dumps({k: v for k, v in asdict(recipe).items() if k not in _FREE}, default=str))
-    file = output / RUN
-    if file.is_file():
-        if json.loads(file.read_text())["recipe"] != record:
-            raise RecipeError(
-                f"{output} holds a run of another recipe", remedy="Choose another run.output, or remove the folder"
-            )
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    aside = output / f".{RUN}.{os.getpid()}"
-    aside.write_text(json.dumps({"recipe": record, "seed": recipe.run.seed}, indent=1))
-    os.replace(aside, file)
 
 
 def _publish(student: Student, model: Path, describe: Callable[[Path], None]) -> None:

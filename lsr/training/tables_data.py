@@ -108,6 +108,9 @@ class Data:
     query_length : int
         Tokens of a query that are read.
     pseudo : PseudoQueries
+    seed : int, optional
+        Of what is held out, of the pool that held-out queries are ranked in, and of pseudo-queries; `run.seed` where
+        it is absent. Runs of several `run.seed` share one prepared data set where it is given.
     """
 
     cache: Path
@@ -117,6 +120,7 @@ class Data:
     holdout: int = 500
     query_length: int = 64
     pseudo: PseudoQueries = field(default_factory=PseudoQueries)
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         check_values(
@@ -124,6 +128,7 @@ class Data:
             sources=(len(self.sources), bool(self.sources), "one [[data.sources]] at least"),
             holdout=(self.holdout, self.holdout >= 0, "0 or more"),
             query_length=(self.query_length, self.query_length >= 1, "1 or more"),
+            seed=(self.seed, self.seed is None or self.seed >= 0, "0 or more"),
         )
 
 

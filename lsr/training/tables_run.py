@@ -87,7 +87,7 @@ class TeacherEntry:
     name : str
         For messages, the cache and mining.
     weight : float
-        Share in the ensemble, before normalisation by the sum of weights.
+        Share in the ensemble, before normalisation by the sum of weights; 0: it only mines.
     checkpoint : str
         Path (dense, cross-encoder), or name or path (sparse).
     max_length : int
@@ -109,7 +109,7 @@ class TeacherEntry:
         check_values(
             "teachers",
             kind=(self.kind, self.kind in kinds, f"one of {', '.join(kinds)}"),
-            weight=(self.weight, self.weight > 0, "above 0"),
+            weight=(self.weight, self.weight >= 0, "0 or more"),
             name=(
                 self.name,
                 self.name.replace("-", "").replace("_", "").replace(".", "").isalnum(),
@@ -156,16 +156,21 @@ class Controller:
     flops : float
         Wanted FLOPS, Σ_j p_query(j) · p_document(j): the expected terms in common; 0: no target. With both targets
         the one that is exceeded most steers.
+    terms_least : float
+        A floor under the mean number of terms; 0: none. With it the factor falls below 1 only while the terms are
+        under the floor, and above 1 it answers to `terms` and `flops` alone; a floor goes before them. Weaker
+        regularisers let terms come back, no more: a ranking loss that takes terms away is not stopped.
     rate : float
         Largest relative change of the factor in a step.
     least, most : float
-        Bounds of the factor.
+        Bounds of the factor. Without a floor, `least = 1.0` makes the targets ceilings.
     start : float
         Share of the run after which it begins; λ itself rises quadratically over the first `warmup` of the run.
     """
 
     terms: float = 0.0
     flops: float = 0.0
+    terms_least: float = 0.0
     rate: float = 0.01
     least: float = 0.1
     most: float = 100.0
@@ -176,6 +181,11 @@ class Controller:
             "controller",
             terms=(self.terms, self.terms >= 0, "0 or more"),
             flops=(self.flops, self.flops >= 0, "0 or more"),
+            terms_least=(
+                self.terms_least,
+                0 <= self.terms_least <= (self.terms or self.terms_least) and (not self.terms_least or self.least < 1),
+                "0 or more, at most `terms`, and `least` below 1 for λ to fall to",
+            ),
             rate=(self.rate, 0 < self.rate < 1, "within 0 and 1"),
             most=(self.most, 0 < self.least <= 1 <= self.most, "1 or more, and `least` within 0 and 1"),
             start=(self.start, 0 <= self.start <= 1, "within 0 and 1"),
@@ -283,4 +293,5 @@ class Run:
             save_steps=(self.save_steps, self.save_steps >= 1, "1 or more"),
             keep=(self.keep, self.keep >= 1, "1 or more"),
             workers=(self.workers, self.workers >= 0, "0 or more"),
+            seed=(self.seed, self.seed >= 0, "0 or more"),
         )

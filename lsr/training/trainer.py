@@ -210,7 +210,7 @@ class SparseTrainer(Trainer):
             optimizer = self._recipe.optimizer
             now, before = time.perf_counter(), self._clock
             done = step - before[1]
-            batch = self._batch_documents() * optimizer.accumulation * self.args.world_size
+            batch = self._recipe.batch_documents * optimizer.accumulation * self.args.world_size
             logs["documents_per_second"] = round(done * batch / max(now - before[0], 1e-9), 1)
             self._clock = (now, step)
             if self.args.device.type == "cuda":
@@ -231,11 +231,6 @@ class SparseTrainer(Trainer):
                 self._say(_line(step, logs))
         risen = step >= self._recipe.optimizer.regularizer_warmup * self._recipe.optimizer.steps
         diagnose(figures, step, len(self._objective.student.kept), risen=risen)
-
-    def _batch_documents(self) -> int:
-        sampling = self._recipe.sampling
-        each = 1 + sampling.given_negatives + sampling.mined_negatives * len(self._recipe.mining)
-        return sampling.queries * each
 
 
 def parameter_groups(objective: Objective, recipe: Recipe) -> list[dict[str, Any]]:

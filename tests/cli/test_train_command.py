@@ -33,6 +33,19 @@ def test_recipes_and_devices_that_are_not_there(tmp_path: Path) -> None:
     assert "--device is 'tpu'" in refused("train", write_recipe(tmp_path), "--device", "tpu")
 
 
+def test_a_setting_goes_before_the_recipe(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path)
+    output = tmp_path / "elsewhere"
+    done = process("train", path, "--device", "cpu", "--set", "optimizer.steps=1", "--set", f'run.output="{output}"')
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().strip() == str(output / "model")
+    assert "steps = 1\n" in (output / "model" / "recipe.toml").read_text()
+    said = refused("train", path, "--set", "optimizer.stepz=1")
+    assert "optimizer.stepz=1" in said
+    assert "Did you mean 'steps'?" in said
+    assert "Strings stand in quotes" in refused("train", path, "--set", "idf.table=none")
+
+
 def test_help_says_what_it_does() -> None:
     outcome = lsr("train", "--help")
     assert outcome.code == 0

@@ -155,6 +155,33 @@ def test_what_is_prepared_is_found_again_unless_its_source_changed(tmp_path: Pat
         prepared(tmp_path, [GOOD, {"query": "ice", "pos": "ice"}])
 
 
+def test_what_is_prepared_needs_neither_its_sources_nor_judged_collections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "judged").mkdir()
+    write(tmp_path / "judged" / "queries.jsonl", {"_id": "1", "text": "the sea"})
+    monkeypatch.setenv("LSR_TEST_SOURCES", str(tmp_path))
+    settings: dict[str, Any] = {
+        "source": Source("${LSR_TEST_SOURCES}/pairs.jsonl"),
+        "judged": (tmp_path / "judged",),
+    }
+    first = prepared(tmp_path, [GOOD], **settings)
+    (tmp_path / "judged" / "queries.jsonl").unlink()
+    (tmp_path / "pairs.jsonl").unlink()
+    data = Data(tmp_path / "cache", (settings["source"],), judged=settings["judged"], holdout=0)
+    for away in (False, True):
+        if away:
+            monkeypatch.delenv("LSR_TEST_SOURCES")
+        found = prepare(data, tmp_path / "tokenizer.json", 16, tmp_path, 0, lambda line: None)
+        assert found.folder == first.folder
+
+
+def test_keys_of_caches_stay_what_they_were(tmp_path: Path) -> None:
+    """Data that was prepared by an earlier version must be found: it may be all that is left of its sources."""
+    found = prepared(tmp_path, [GOOD])
+    assert found.manifest.key == "04e1fa897ed8fbc8f15b0d175f1f46dbee8c1d5a3fa6d7296ba47926e15910cd"
+
+
 def test_held_out_queries_are_never_drawn(tmp_path: Path) -> None:
     rows = [{"query": f"moon {a} {b}", "pos": f"{a} {b} sea"} for a in "abcdefgh" for b in "stuvwxyz"]
     data = prepared(tmp_path, rows, holdout=6, pseudo=PseudoQueries(per_document=1.0))

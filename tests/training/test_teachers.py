@@ -13,8 +13,8 @@ from training_help import TEACHERS, write_cross_encoder, write_recipe
 from lsr.errors import RecipeError, TrainingDataError
 from lsr.training.data.mining import mine
 from lsr.training.data.prepared import VOCABULARY, PreparedData
+from lsr.training.gather import gather
 from lsr.training.recipe import Ensemble, Mining, read_recipe
-from lsr.training.run import gather
 from lsr.training.teachers import Teacher, make_teacher
 from lsr.training.teachers.bm25 import BM25Teacher
 from lsr.training.teachers.dense import DenseTeacher

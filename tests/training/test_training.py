@@ -255,6 +255,56 @@ def test_the_controller_moves_lambda_towards_its_target(tmp_path: Path, target: 
     assert objective.figures() == {}  # no loss was taken
 
 
+@pytest.mark.parametrize(
+    ("terms", "flops", "start", "end"),
+    [
+        (30, 0.0, 1.0, 0.25),  # under the floor
+        (30, 0.1, 1.0, 0.25),  # and above a ceiling: the floor goes first
+        (30, 0.1, 3.0, 0.25),  # from above 1 too
+        (50, 0.0, 1.0, 1.0),  # between the two nothing moves
+        (50, 0.0, 0.3, 1.0),  # and what was moved comes back to the recipe's own λ
+        (50, 0.0, 3.0, 1.0),
+        (70, 0.0, 1.0, 4.0),  # above the ceiling
+        (70, 0.0, 0.3, 4.0),
+    ],
+)
+def test_a_floor_lowers_lambda_only_under_it(
+    tmp_path: Path, terms: int, flops: float, start: float, end: float
+) -> None:
+    from encoder_checkpoints import save_checkpoint
+
+    from lsr.training.objective import Objective
+    from lsr.training.recipe import Controller
+    from lsr.training.student import load_student
+
+    student = load_student(
+        save_checkpoint(tmp_path),
+        head="keep",
+        idf=np.ones(75, np.float32),
+        trainable_idf=False,
+        special_ids=(0,),
+        seed=0,
+    )
+    control = Controller(terms=60, terms_least=40, flops=flops, rate=0.1, least=0.25, most=4.0, start=0.0)
+    objective = Objective(student, [], [], control, steps=100, warmup=0.0)
+    objective.state[1] = start
+    documents = torch.zeros(4, 75)
+    documents[:, 1 : 1 + terms] = 1.0
+    for _ in range(100):
+        objective._observe(documents, torch.ones(3, 2), {"columns": torch.tensor([12, 14])})
+    assert float(objective._factor()) == pytest.approx(end)
+
+
+def test_a_floor_above_its_ceiling_is_refused() -> None:
+    from lsr.errors import InvalidSettingError
+    from lsr.training.recipe import Controller
+
+    Controller(terms_least=40.0)
+    for wrong in ({"terms": 30.0}, {"least": 1.0}):
+        with pytest.raises(InvalidSettingError, match="terms_least is 40"):
+            Controller(terms_least=40.0, **wrong)
+
+
 def test_a_dry_run_reads_everything_and_keeps_nothing(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, **FULL)
     before = sorted(tmp_path.rglob("*"))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lsr.errors import TrainingDataError
+from lsr.errors import RecipeError, TrainingDataError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.leaks import judged_queries, query_key, text_key
 from lsr.training.data.pairs import Pair, read_pairs, source_file, source_name
@@ -38,6 +38,8 @@ _COUNTS = ("rows", "kept", "judged", "repeated", "blank")
 
 def prepare(data: Data, tokenizer_file: Path, max_length: int, folder: Path, seed: int, say: Say) -> PreparedData:
     """The prepared data of a recipe: found in its cache, or made.
+
+    What is in the cache needs neither the sources nor the judged collections.
 
     Parameters
     ----------
@@ -102,7 +104,10 @@ def _key(data: Data, tokenizer: WordPieceTokenizer, max_length: int, seed: int) 
 def _changed(manifest: DataManifest, data: Data, folder: Path) -> str | None:
     """The first source file that is there with another size. Sources that are away cannot have changed."""
     for source, record in zip(data.sources, manifest.sources, strict=True):
-        path = source_file(source, folder)
+        try:
+            path = source_file(source, folder)
+        except RecipeError:  # an environment variable of its path is not set here
+            continue
         if path is not None and path.is_file() and path.stat().st_size != record["bytes"]:
             return str(path)
     return None

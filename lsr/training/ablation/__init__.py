@@ -1,0 +1,1 @@
+"""Ablations: variants × seeds of one recipe, run with the same budget, compared on the queries that all held out."""
