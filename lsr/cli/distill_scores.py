@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lsr.cli.output import count, fail, print_json, show, steps, talk
-from lsr.errors import LsrError
+from lsr.cli.output import count, print_json, show, steps
 
 
 def run(
@@ -44,22 +43,16 @@ def run(
     from lsr.training.offline import distill_scores, parse_judge
     from lsr.training.tables_data import Source
 
-    try:
-        with steps() as moved:
-            report = distill_scores(
-                Source(pairs, query=query, positive=pos, negatives=neg),
-                to,
-                [parse_judge(text) for text in teacher],
-                normalise=normalise,
-                scale=scale,
-                max_length=max_length,
-                moved=moved,
-            )
-    except KeyboardInterrupt:
-        talk().print("Stopped: nothing was written.", markup=False)
-        raise typer.Exit(130) from None
-    except LsrError as error:
-        fail(error)
+    with steps() as moved:
+        report = distill_scores(
+            Source(pairs, query=query, positive=pos, negatives=neg),
+            to,
+            [parse_judge(text) for text in teacher],
+            normalise=normalise,
+            scale=scale,
+            max_length=max_length,
+            moved=moved,
+        )
     if json:
         print_json({"file": str(to), **asdict(report)})
         return

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lsr.cli.output import count, fail, print_json, show, steps, talk
-from lsr.errors import LsrError
+from lsr.cli.output import count, print_json, show, steps
 
 _TEACHER = "bm25, dense:FOLDER, sparse:ENCODER (a name of `lsr index --encoder`, or a checkpoint)"
 
@@ -56,7 +55,7 @@ def run(
     from lsr.training.offline import MineSettings, mine_negatives, parse_judge
     from lsr.training.tables_data import Source
 
-    try:
+    with steps() as moved:
         settings = MineSettings(
             negatives=negatives,
             first=first,
@@ -68,21 +67,15 @@ def run(
             replace=replace,
             max_length=max_length,
         )
-        with steps() as moved:
-            report = mine_negatives(
-                Source(pairs, query=query, positive=pos, negatives=neg, split=split),
-                to,
-                settings,
-                by=None if by is None else parse_judge(by),
-                index=index,
-                corpus=corpus or (),
-                moved=moved,
-            )
-    except KeyboardInterrupt:
-        talk().print("Stopped: nothing was written.", markup=False)
-        raise typer.Exit(130) from None
-    except LsrError as error:
-        fail(error)
+        report = mine_negatives(
+            Source(pairs, query=query, positive=pos, negatives=neg, split=split),
+            to,
+            settings,
+            by=None if by is None else parse_judge(by),
+            index=index,
+            corpus=corpus or (),
+            moved=moved,
+        )
     if json:
         print_json({"file": str(to), **asdict(report)})
         return

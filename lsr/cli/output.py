@@ -100,16 +100,25 @@ def progress() -> Iterator[Progress]:
 
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress display of steps one after another: a function of what is done, how much of it, and of how much."""
-    with progress() as display:
-        tasks: dict[str, TaskID] = {}
+    """A progress display of steps one after another: a function of what is done, how much of it, and of how much.
 
-        def moved(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = display.add_task(printable(what), total=total, note="")
-            display.update(tasks[what], completed=done, total=total, note=f"{done:,} of {total:,}")
+    For work whose result appears when it is whole: an interrupt and an error end the program, each with its line.
+    """
+    tasks: dict[str, TaskID] = {}
+    try:
+        with progress() as display:
 
-        yield moved
+            def moved(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = display.add_task(printable(what), total=total, note="")
+                display.update(tasks[what], completed=done, total=total, note=f"{done:,} of {total:,}")
+
+            yield moved
+    except KeyboardInterrupt:
+        talk().print("Stopped: nothing was written.", markup=False)
+        raise SystemExit(130) from None
+    except LsrError as error:
+        fail(error)
 
 
 def _clock(seconds: float | None) -> str:

@@ -54,7 +54,7 @@ def convert_checkpoint(
         Terms of a tile of the head.
     precisions : sequence of str
         float32: `model.onnx`. float16: `model.fp16.onnx`, weights stored in half the space (`lsr.encoders.onnx_half`).
-        int8: `model.int8.onnx`, the head in integers of 8 bits (`lsr.encoders.onnx_int8`).
+        int8: `model.int8.onnx`, the head, and a wide body, in integers of 8 bits (`lsr.encoders.onnx_int8`).
 
     Raises
     ------

@@ -87,11 +87,12 @@ def peaks(
     wide = states.dtype != torch.float32
     block_v = 128 if wide else 64
     grid = (triton.cdiv(terms, block_v), rows)
+    real = mask.to(torch.int8)
     above = -1
     for block_l, upto in _length_classes(length):
         _peaks_kernel[grid](
             states,
-            mask.to(torch.int8),
+            real,
             ends,
             weight,
             peak,

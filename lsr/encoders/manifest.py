@@ -106,11 +106,9 @@ class Manifest:
                 f"{FORMAT_VERSION}",
                 remedy="Convert the checkpoint again, or use the version of lsr that wrote it",
             )
-        names = {field.name for field in fields(cls)}
-        if (set(record) | {"prune"}) != names:
-            raise CorruptionError(
-                path, f"fields missing or unknown: {sorted((set(record) | {'prune'}) ^ names)}", remedy=_FETCH_AGAIN
-            )
+        odd = {field.name for field in fields(cls)} ^ (set(record) | {"prune"})
+        if odd:
+            raise CorruptionError(path, f"fields missing or unknown: {sorted(odd)}", remedy=_FETCH_AGAIN)
         return cls(**record)
 
     def load(self, folder: Path, name: str) -> bytes:

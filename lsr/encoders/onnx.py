@@ -56,8 +56,9 @@ class OnnxEncoder(MaskedLmEncoder):
     prune : float, optional
         See `MaskedLmEncoder`; the manifest's unless it is given.
     precision : "float32", "float16" or "int8", optional
-        float16: the weights are stored in 16 bits, the arithmetic is the same. int8: the head of the network in
-        integers of 8 bits, faster and nearly as good. The first of them that the folder has, unless it is given.
+        float16: the weights are stored in 16 bits, the arithmetic is the same. int8: the head of the network, and a
+        wide body, in integers of 8 bits, faster and nearly as good. The first of them that the folder has, unless it
+        is given.
     threads : int, optional
         Batches that are encoded at a time; one for each core that the process may use unless it is given. No part
         of the fingerprint.
@@ -105,7 +106,7 @@ class OnnxEncoder(MaskedLmEncoder):
         self._settings: dict[str, str | int | float | bool | None] = {"max_length": length}
         if name is None:
             self._settings["queries"] = queries
-        if self.prune != manifest.prune or self.prune:
+        if self.prune or manifest.prune:
             self._settings["prune"] = self.prune
         if precision != "float32":
             self._settings["precision"] = precision

@@ -35,7 +35,7 @@ class _Int8Builder(Builder):
         if self.config.hidden <= _NARROW or name.startswith("cls."):
             return super().dense(x, name, weight, bias)
         integers, scales = quantized_rows(np.asarray(weight, np.float32), WEIGHT_LEVEL)
-        states, unit = self.in_integers(x)
+        states, unit = self.in_integers(x, 2)  # one scale for a token, (B, L, 1)
         matrix = self.constant(f"{name}.int8", np.ascontiguousarray(integers.T))
         product = self.op("MatMulInteger", states, matrix, self.constant("zero_point", np.array(128, np.uint8)))
         by_output = self.op(
@@ -44,10 +44,10 @@ class _Int8Builder(Builder):
         return self.op("Add", self.op("Mul", by_output, unit), self.constant(f"{name}.bias", bias))
 
     def in_integers(self, x: str, *axes: int) -> tuple[str, str]:
-        """uint8 states around 128, and the scale of each token, or of what the axes span."""
+        """uint8 states around 128, and the scale of what the axes span; the same nodes for whoever asks again."""
         key = (x, axes)
         if key not in self._integers:
-            greatest = self.op("ReduceMax", self.op("Abs", x), self.integers(*(axes or (2,))), keepdims=1)
+            greatest = self.op("ReduceMax", self.op("Abs", x), self.integers(*axes), keepdims=1)
             level = self.constant("level", np.array(STATE_LEVEL, np.float32))
             tiny = self.constant("tiny", np.array(1e-30, np.float32))
             unit = self.op("Div", self.op("Max", greatest, tiny), level)
