@@ -62,6 +62,7 @@ class Objective(torch.nn.Module):
 
     def forward(self, **batch: Any) -> dict[str, torch.Tensor]:
         """The loss of a batch as `collated` makes it (with `teacher` where there is one)."""
+        self.lift()
         parts = [self.student.weights(ids, mask) for ids, mask in batch["chunks"]]
         return {"loss": self.loss(torch.cat(parts), batch)}
 
@@ -85,7 +86,9 @@ class Objective(torch.nn.Module):
             if self.training:
                 self._observe(documents, asked, batch)
             factor = self._factor()
-            weights = Batch(documents, asked, batch["lengths"], idf, self.document_frequency)
+            groups = torch.zeros_like(batch["lengths"])
+            groups[batch["own"]] = batch["groups"][:, None]
+            weights = Batch(documents, asked, batch["lengths"], idf, self.document_frequency, groups)
             for name, penalty, regularizer in self._regularizers:
                 parts[name] = penalty * factor * regularizer(weights)
             loss = torch.stack(list(parts.values())).sum()
@@ -93,7 +96,18 @@ class Objective(torch.nn.Module):
             self._count_parts(loss, parts, scores, view.teacher)
         return loss
 
-    # -- λ --------------------------------------------------------------------------------------------------------
+    # -- λ, and the floor under it --------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def lift(self) -> None:
+        """Raise every bias by `controller.bias_rate` while the running terms are under the floor; before a batch's
+        vectors are computed. It answers to the state alone, which all processes share.
+        """
+        control = self._controller
+        if self.training and control.bias_rate:
+            step, terms = self.state[0], self.state[2]
+            under = (step > 0) & (terms < control.terms_least)
+            self.student.bias.add_(under.to(self.student.bias.dtype) * control.bias_rate)
 
     def _factor(self) -> torch.Tensor:
         step, factor = self.state[0], self.state[1]
@@ -132,7 +146,7 @@ class Objective(torch.nn.Module):
 
         over = [now / target for now, target in ((terms, control.terms), (flops, control.flops)) if target]
         capped = moved(torch.stack(over).max()) if over else factor
-        if not control.terms_least:
+        if not control.terms_least or control.bias_rate:
             return capped.clamp(control.least, control.most) if over else factor
         # Two halves that meet at 1: below it the floor is what is steered for, above it the ceilings.
         under = terms < control.terms_least

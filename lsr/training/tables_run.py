@@ -159,7 +159,10 @@ class Controller:
     terms_least : float
         A floor under the mean number of terms; 0: none. With it the factor falls below 1 only while the terms are
         under the floor, and above 1 it answers to `terms` and `flops` alone; a floor goes before them. Weaker
-        regularisers let terms come back, no more: a ranking loss that takes terms away is not stopped.
+        regularisers let terms come back, no more: a ranking loss that takes terms away is not stopped. With a
+        `bias_rate` it is: then the floor moves the biases and leaves λ to the ceilings.
+    bias_rate : float
+        What every bias of the head is raised by in a step under the floor; 0: λ falls instead.
     rate : float
         Largest relative change of the factor in a step.
     least, most : float
@@ -171,6 +174,7 @@ class Controller:
     terms: float = 0.0
     flops: float = 0.0
     terms_least: float = 0.0
+    bias_rate: float = 0.0
     rate: float = 0.01
     least: float = 0.1
     most: float = 100.0
@@ -183,8 +187,14 @@ class Controller:
             flops=(self.flops, self.flops >= 0, "0 or more"),
             terms_least=(
                 self.terms_least,
-                0 <= self.terms_least <= (self.terms or self.terms_least) and (not self.terms_least or self.least < 1),
-                "0 or more, at most `terms`, and `least` below 1 for λ to fall to",
+                0 <= self.terms_least <= (self.terms or self.terms_least)
+                and (not self.terms_least or self.least < 1 or self.bias_rate > 0),
+                "0 or more, at most `terms`, and `least` below 1 for λ to fall to or `bias_rate` above 0",
+            ),
+            bias_rate=(
+                self.bias_rate,
+                self.bias_rate >= 0 and (not self.bias_rate or self.terms_least > 0),
+                "0 or more, and beside a `terms_least`",
             ),
             rate=(self.rate, 0 < self.rate < 1, "within 0 and 1"),
             most=(self.most, 0 < self.least <= 1 <= self.most, "1 or more, and `least` within 0 and 1"),

@@ -136,6 +136,7 @@ class SparseTrainer(Trainer):
         """Gradient cache: the vectors' gradients first, then those of the weights chunk by chunk."""
         objective = self._objective
         objective.train()
+        objective.lift()
         with torch.no_grad(), self.compute_loss_context_manager():
             parts = [objective.student.weights(ids, mask) for ids, mask in inputs["chunks"]]
         sizes = [len(part) for part in parts]

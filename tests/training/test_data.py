@@ -155,6 +155,22 @@ def test_what_is_prepared_is_found_again_unless_its_source_changed(tmp_path: Pat
         prepared(tmp_path, [GOOD, {"query": "ice", "pos": "ice"}])
 
 
+def test_two_that_prepare_the_same_at_once_end_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lsr.training.data.prepare import _Preparation
+
+    run = _Preparation.run
+
+    def overtaken(preparation: _Preparation, say: Any) -> None:
+        monkeypatch.setattr(_Preparation, "run", run)
+        prepared(tmp_path, [GOOD])  # the other, which is done first
+        run(preparation, say)
+
+    monkeypatch.setattr(_Preparation, "run", overtaken)
+    found = prepared(tmp_path, [GOOD])
+    assert len(found.documents) == 1
+    assert [path.name for path in found.folder.parent.iterdir()] == [found.folder.name]
+
+
 def test_what_is_prepared_needs_neither_its_sources_nor_judged_collections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

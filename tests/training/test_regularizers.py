@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from lsr.errors import InvalidSettingError
 from lsr.training.losses import BatchScores, InfoNCE
-from lsr.training.regularizers import L1, AntiZero, Batch, DfFlops, Flops, IdfFlops
+from lsr.training.regularizers import L1, AntiZero, Batch, DfFlops, Flops, GroupDfFlops, IdfFlops
 
 D, V = 6, 20
 
@@ -18,7 +20,8 @@ def batch(seed: int = 0) -> Batch:
     weights = (weights * (torch.rand(D, V, generator=generator) < 0.5)).requires_grad_()
     idf = torch.rand(V, generator=generator, dtype=torch.float64) * 8 + 0.1
     frequency = torch.rand(V, generator=generator, dtype=torch.float64)
-    return Batch(weights, torch.rand(3, V, generator=generator), torch.arange(D) * 3, idf, frequency)
+    groups = torch.tensor([0, 1, 0, 1, 1, 2])
+    return Batch(weights, torch.rand(3, V, generator=generator), torch.arange(D) * 3, idf, frequency, groups)
 
 
 def test_flops_is_the_formula() -> None:
@@ -64,6 +67,19 @@ def test_df_flops_weighs_common_terms_more() -> None:
     assert float(regularizer(view).detach()) == pytest.approx(float(expected.detach()))
 
 
+def test_group_df_flops_is_df_flops_within_each_group() -> None:
+    view = batch()
+    regularizer = GroupDfFlops(alpha=0.4, beta=4)
+    expected = 0.0
+    for group in range(3):
+        rows = view.documents[view.groups == group]
+        within = replace(view, documents=rows, document_frequency=(rows > 0).double().mean(0))
+        expected += float(DfFlops(alpha=0.4, beta=4)(within).detach()) / 3
+    assert float(regularizer(view).detach()) == pytest.approx(expected)
+    one = replace(view, groups=torch.zeros(D, dtype=torch.int64))
+    assert float(regularizer(one).detach()) != pytest.approx(expected)
+
+
 def test_l1_and_anti_zero_are_the_formulas() -> None:
     view = batch()
     assert float(L1()(view).detach()) == pytest.approx(float(view.documents.detach().sum() / D))
@@ -72,13 +88,15 @@ def test_l1_and_anti_zero_are_the_formulas() -> None:
 
 
 @pytest.mark.parametrize(
-    "regularizer", [Flops(), Flops(threshold=9), IdfFlops(), DfFlops(), L1(), AntiZero()], ids=lambda r: repr(r)
+    "regularizer",
+    [Flops(), Flops(threshold=9), IdfFlops(), DfFlops(), GroupDfFlops(), L1(), AntiZero()],
+    ids=lambda r: repr(r),
 )
 def test_gradients_are_those_of_finite_differences(regularizer: Flops) -> None:
     view = batch(seed=5)
 
     def value(documents: torch.Tensor) -> torch.Tensor:
-        return regularizer(Batch(documents, view.queries, view.lengths, view.idf, view.document_frequency))
+        return regularizer(replace(view, documents=documents))
 
     # away from 0, where the number of terms jumps
     assert torch.autograd.gradcheck(value, ((view.documents + 0.1).detach().requires_grad_(),))
@@ -94,12 +112,12 @@ def test_the_two_spellings_of_idf_aware_training_have_the_same_gradients() -> No
 
     d = view.documents.detach().clone().requires_grad_()
     first = InfoNCE()(BatchScores((queries * idf) @ d.T, own, same))
-    first = first + penalty * Flops()(Batch(d, queries, view.lengths, idf, view.document_frequency))
+    first = first + penalty * Flops()(replace(view, documents=d, queries=queries))
     first.backward()  # type: ignore[no-untyped-call]
 
     scaled = (view.documents.detach() * idf).requires_grad_()
     second = InfoNCE()(BatchScores(queries @ scaled.T, own, same))
-    second = second + penalty * IdfFlops()(Batch(scaled, queries, view.lengths, idf, view.document_frequency))
+    second = second + penalty * IdfFlops()(replace(view, documents=scaled, queries=queries))
     second.backward()  # type: ignore[no-untyped-call]
 
     assert float(first.detach()) == pytest.approx(float(second.detach()), rel=1e-12)

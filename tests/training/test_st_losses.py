@@ -110,7 +110,7 @@ def test_flops_and_its_l0_mask(threshold: int) -> None:
         documents = torch.cat(columns[1:])
         nothing = torch.zeros(V, dtype=torch.float64)
         lengths = torch.zeros(len(documents), dtype=torch.int64)
-        found = Flops(threshold=threshold)(Batch(documents, columns[0], lengths, nothing, nothing))
+        found = Flops(threshold=threshold)(Batch(documents, columns[0], lengths, nothing, nothing, lengths))
         return found + 0 * columns[0].sum()  # queries have no part
 
     def other(columns: Embeddings) -> Any:
@@ -131,7 +131,7 @@ def test_a_whole_objective_of_ranking_and_penalty() -> None:
         documents = torch.cat(columns[1:])
         nothing = torch.zeros(V, dtype=torch.float64)
         lengths = torch.zeros(len(documents), dtype=torch.int64)
-        batch = Batch(documents, columns[0], lengths, nothing, nothing)
+        batch = Batch(documents, columns[0], lengths, nothing, nothing, lengths)
         return InfoNCE()(ours(columns)) + penalty * Flops()(batch)
 
     def theirs(columns: Embeddings) -> Any:

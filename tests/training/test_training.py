@@ -295,14 +295,57 @@ def test_a_floor_lowers_lambda_only_under_it(
     assert float(objective._factor()) == pytest.approx(end)
 
 
+def test_a_floor_with_a_bias_rate_lifts_the_biases_and_leaves_lambda_alone(tmp_path: Path) -> None:
+    from encoder_checkpoints import save_checkpoint
+
+    from lsr.training.objective import Objective
+    from lsr.training.recipe import Controller
+    from lsr.training.student import load_student
+
+    student = load_student(
+        save_checkpoint(tmp_path),
+        head="keep",
+        idf=np.ones(75, np.float32),
+        trainable_idf=False,
+        special_ids=(0,),
+        seed=0,
+    )
+    control = Controller(terms=60, terms_least=40, bias_rate=0.25, rate=0.1, least=1.0, most=4.0, start=0.0)
+    objective = Objective(student, [], [], control, steps=100, warmup=0.0)
+    before = student.bias.detach().clone()
+    documents = torch.zeros(4, 75)
+    documents[:, 1:31] = 1.0  # 30 terms
+    asked = torch.ones(3, 2), {"columns": torch.tensor([12, 14])}
+    objective.lift()  # nothing is known yet
+    for _ in range(2):
+        objective._observe(documents, *asked)
+        objective.lift()
+    assert torch.equal(student.bias, before + 0.5)
+    assert float(objective._factor()) == 1.0
+    objective.state[2] = 50.0  # between floor and ceiling
+    objective.lift()
+    objective.eval()
+    objective.state[2] = 30.0
+    objective.lift()  # not while it is evaluated
+    assert torch.equal(student.bias, before + 0.5)
+    objective.train()
+    objective.state[2] = 70.0
+    for _ in range(100):
+        objective._observe(torch.ones(4, 75), *asked)
+    assert float(objective._factor()) == 4.0
+
+
 def test_a_floor_above_its_ceiling_is_refused() -> None:
     from lsr.errors import InvalidSettingError
     from lsr.training.recipe import Controller
 
     Controller(terms_least=40.0)
+    Controller(terms_least=40.0, bias_rate=0.1, least=1.0)
     for wrong in ({"terms": 30.0}, {"least": 1.0}):
         with pytest.raises(InvalidSettingError, match="terms_least is 40"):
             Controller(terms_least=40.0, **wrong)
+    with pytest.raises(InvalidSettingError, match="bias_rate is"):
+        Controller(bias_rate=0.1)
 
 
 def test_a_dry_run_reads_everything_and_keeps_nothing(tmp_path: Path) -> None:

@@ -29,11 +29,13 @@ class Drawn:
     queries : int64 ndarray of shape (Q,)
     documents : int64 ndarray of shape (D,), the positives first
     own : int64 ndarray of shape (Q, C), columns of each query's positive and negatives
+    groups : int64 ndarray of shape (Q,), from 0; the queries of a group, and their documents, are of one domain
     """
 
     queries: NDArray[np.int64]
     documents: NDArray[np.int64]
     own: NDArray[np.int64]
+    groups: NDArray[np.int64]
 
 
 class Sampler:
@@ -101,7 +103,7 @@ class Sampler:
             columns += self._hard(rng, mined, queries, columns[0])
         documents = np.stack(columns)
         own = np.arange(documents.size).reshape(documents.shape).T
-        return Drawn(queries, documents.reshape(-1), own)
+        return Drawn(queries, documents.reshape(-1), own, np.arange(settings.queries) // group)
 
     def _given(self, rng: np.random.Generator, pseudo: bool, row: int) -> list[int]:
         """`given_negatives` of the row's own, each once before one comes again; any document where it has none."""
@@ -199,7 +201,7 @@ def collated(data: PreparedData, drawn: Drawn, chunk: int) -> dict[str, Any]:
         lengths : int64 (D,), tokens without special ones;
         columns : int64 (U,), the terms of all queries, ascending; queries : float32 (Q, U), 1 where a query has one;
         query_ids, query_mask : (Q, L), the queries as a network reads them;
-        own : int64 (Q, C); same : bool (Q, D), True where a document is the query's positive.
+        own : int64 (Q, C); groups : int64 (Q,); same : bool (Q, D), True where a document is the query's positive.
     """
     import torch
 
@@ -233,6 +235,7 @@ def collated(data: PreparedData, drawn: Drawn, chunk: int) -> dict[str, Any]:
         "query_ids": query_ids,
         "query_mask": query_mask,
         "own": torch.from_numpy(drawn.own),
+        "groups": torch.from_numpy(drawn.groups),
         "same": torch.from_numpy(drawn.documents[None, :] == positives[:, None]),
     }
 

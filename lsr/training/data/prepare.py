@@ -78,7 +78,12 @@ def prepare(data: Data, tokenizer_file: Path, max_length: int, folder: Path, see
         (scratch / VOCABULARY).write_text(json.dumps(spelling, ensure_ascii=False))
         with closing(_Preparation(data, tokenizer, max_length, folder, seed, scratch, key)) as preparation:
             preparation.run(say)
-        scratch.rename(place)
+        try:
+            scratch.rename(place)
+        except OSError:
+            if not (place / MANIFEST).is_file():
+                raise
+            shutil.rmtree(scratch)  # another process was first, with the same
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

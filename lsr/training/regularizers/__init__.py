@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from lsr.training.regularizers.anti_zero import AntiZero
 from lsr.training.regularizers.base import Batch, Regularizer
-from lsr.training.regularizers.df_flops import DfFlops
+from lsr.training.regularizers.df_flops import DfFlops, GroupDfFlops
 from lsr.training.regularizers.flops import Flops
 from lsr.training.regularizers.idf_flops import IdfFlops
 from lsr.training.regularizers.l1 import L1
 
-REGULARIZERS: dict[str, type[Flops] | type[IdfFlops] | type[DfFlops] | type[L1] | type[AntiZero]] = {
+_Class = type[Flops] | type[IdfFlops] | type[DfFlops] | type[GroupDfFlops] | type[L1] | type[AntiZero]
+
+REGULARIZERS: dict[str, _Class] = {
     "flops": Flops,
     "idf_flops": IdfFlops,
     "df_flops": DfFlops,
+    "group_df_flops": GroupDfFlops,
     "l1": L1,
     "anti_zero": AntiZero,
 }
 
-__all__ = ["L1", "REGULARIZERS", "AntiZero", "Batch", "DfFlops", "Flops", "IdfFlops", "Regularizer"]
+__all__ = ["L1", "REGULARIZERS", "AntiZero", "Batch", "DfFlops", "Flops", "GroupDfFlops", "IdfFlops", "Regularizer"]

@@ -28,6 +28,8 @@ class Batch:
         Weight of each term in a query; all ones without idf.
     document_frequency : float tensor of shape (V,)
         Share of recent documents whose weight for the term is above 0, 0 to 1.
+    groups : int64 tensor of shape (D,)
+        Number, from 0, of the group of each document: those of a group are of one domain.
     """
 
     documents: torch.Tensor
@@ -35,6 +37,7 @@ class Batch:
     lengths: torch.Tensor
     idf: torch.Tensor
     document_frequency: torch.Tensor
+    groups: torch.Tensor
 
 
 class Regularizer(Protocol):
