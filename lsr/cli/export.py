@@ -33,6 +33,9 @@ def run(
     max_length: Annotated[
         int | None, typer.Option(metavar="N", help="Tokens of a text that are read; 256 by default.")
     ] = None,
+    prune: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of onnx: drop terms below this share of a document's greatest.")
+    ] = 0.0,
     encoder_setting: Annotated[
         list[str] | None,
         typer.Option("--encoder-setting", metavar="NAME=VALUE", help="For example family=sparta; repeatable."),
@@ -57,6 +60,7 @@ def run(
             source=source,
             licence=licence,
             max_length=max_length,
+            prune=prune,
             settings=parse_settings(encoder_setting or []),
         )
     except LsrError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.manifest import FILE_NAME, IDF, MODELS, TOKENIZER, Manifest, sha256
+from lsr.encoders.masked_lm import checked_prune
 from lsr.encoders.onnx_graph import TILE, BertConfig, build_graph
 from lsr.encoders.onnx_half import halved
 from lsr.encoders.onnx_int8 import build_int8_graph
@@ -95,6 +96,7 @@ def convert_checkpoint(
         raise InvalidSettingError(
             f"max_length is {max_length}, it must be within {tokenizer.frame + 1} and {config.positions}"
         )
+    checked_prune(prune)
     if (checkpoint / IDF).exists():
         upstream[IDF] = _read(checkpoint, IDF)
         read_idf_table(upstream[IDF], checkpoint / IDF, tokenizer, config.vocabulary)

@@ -92,7 +92,7 @@ class Manifest:
             record: Any = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise EncoderError(
-                f"{folder} holds no {FILE_NAME}", remedy="Make it with training/convert_checkpoint.py"
+                f"{folder} holds no {FILE_NAME}", remedy="Make it with `lsr export --format onnx`"
             ) from None
         except ValueError as error:
             raise CorruptionError(path, f"not JSON: {error}", remedy=_FETCH_AGAIN) from None

@@ -56,12 +56,6 @@ class MaskedLmEncoder(Encoder):
     def query_counts(self, texts: Sequence[str]) -> SparseVectors:
         return self._lookup.counts(texts) if self.lexical_queries else super().query_counts(texts)
 
-    @staticmethod
-    def _checked_prune(prune: float) -> float:
-        if not 0 <= prune <= 1:
-            raise InvalidSettingError(f"prune is {prune}, it must be within 0 and 1")
-        return float(prune)
-
     def words(self, terms: Sequence[int]) -> list[str]:
         return self._tokenizer.tokens(terms)
 
@@ -76,3 +70,16 @@ class MaskedLmEncoder(Encoder):
     def token_places(self, text: str) -> list[tuple[int, int]]:
         """Where each token stands in a text, unknown ones too: characters, end exclusive."""
         return self._tokenizer.places(text)
+
+
+def checked_prune(prune: float) -> float:
+    """The same, if it is a share.
+
+    Raises
+    ------
+    InvalidSettingError
+        It is not within 0 and 1.
+    """
+    if not 0 <= prune <= 1:
+        raise InvalidSettingError(f"prune is {prune}, it must be within 0 and 1")
+    return float(prune)

@@ -23,7 +23,7 @@ from lsr.encoders.idf import read_weight_table
 from lsr.encoders.inference_free import InferenceFreeQueries
 from lsr.encoders.layouts import Layout, LookUp, read_layout
 from lsr.encoders.manifest import digest
-from lsr.encoders.masked_lm import MaskedLmEncoder
+from lsr.encoders.masked_lm import MaskedLmEncoder, checked_prune
 from lsr.encoders.onnx import BATCH_TOKENS, QUERIES
 from lsr.errors import EncoderError, InvalidSettingError, MissingExtraError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -113,7 +113,7 @@ class NeuralEncoder(MaskedLmEncoder):
         self._query = self._query_side(layout, queries, pooling, activation)
         self.lexical_queries = isinstance(self._query, LookUp) and not self._query.repeats
         self.max_length: int = self._checked_length(max_length)
-        self.prune = self._checked_prune(prune)
+        self.prune = checked_prune(prune)
         self._keep = special_tokens == "keep"
         self._placing = Placing(device, precision, _allowed(self._document.checkpoint, remote_code))
         self._batch_tokens = batch_tokens

@@ -20,7 +20,7 @@ from lsr.encoders.batching import encode_ahead, encode_in_batches
 from lsr.encoders.idf import read_idf_table
 from lsr.encoders.inference_free import InferenceFreeQueries
 from lsr.encoders.manifest import IDF, MODELS, TOKENIZER, Manifest, digest
-from lsr.encoders.masked_lm import MaskedLmEncoder
+from lsr.encoders.masked_lm import MaskedLmEncoder, checked_prune
 from lsr.errors import InvalidSettingError
 from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.vectors import SparseVectors
@@ -101,7 +101,7 @@ class OnnxEncoder(MaskedLmEncoder):
             raise InvalidSettingError(f"batch_tokens is {batch_tokens}, it must be 1 or more")
         self.name = str(folder.resolve()) if name is None else name
         self.max_length: int = length
-        self.prune = self._checked_prune(manifest.prune if prune is None else prune)
+        self.prune = checked_prune(manifest.prune if prune is None else prune)
         self.lexical_queries = queries == "inference-free"
         self._settings: dict[str, str | int | float | bool | None] = {"max_length": length}
         if name is None:

@@ -43,6 +43,7 @@ def export_model(
     source: str = "",
     licence: str = "",
     max_length: int | None = None,
+    prune: float = 0.0,
     settings: Mapping[str, Setting] | None = None,
 ) -> Exported:
     """Write a checkpoint, or the model of a run's folder, for another tool.
@@ -62,6 +63,9 @@ def export_model(
         What the manifest of onnx shall say; by default the folder's name, where it was, and "not stated".
     max_length : int, optional
         Tokens of a text that are read unless a setting says otherwise; 256 where the model can read so many.
+    prune : float
+        Of onnx: share of a document's greatest idf · weight under which a term is dropped, unless a setting says
+        otherwise (`lsr.encoders.masked_lm`).
     settings : mapping, optional
         Of the encoder, as `load_encoder` takes them; not for onnx.
 
@@ -76,6 +80,8 @@ def export_model(
     """
     if format not in FORMATS:
         raise InvalidSettingError(f"format is {format!r}, it must be one of {', '.join(FORMATS)}")
+    if prune and format != "onnx":
+        raise InvalidSettingError(f"{format} cannot say that an encoder prunes", remedy="Leave prune out")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidSettingError(f"{target} is not empty", remedy="Name a new folder")
     given = Path(path).expanduser()
@@ -97,6 +103,7 @@ def export_model(
                 source=source or found.name,
                 licence=licence or "not stated",
                 max_length=found.reading_length(max_length, 256),
+                prune=prune,
                 precisions=precisions,
             )
         else:

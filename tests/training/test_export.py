@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,11 +34,14 @@ def vectors(folder: Path, **settings: str | int) -> tuple[np.ndarray, np.ndarray
 
 
 def test_a_run_on_onnxruntime_in_every_precision(run: Path, tmp_path: Path) -> None:
-    done = export_model(
-        str(run), tmp_path / "out", format="onnx", precisions=("float32", "float16", "int8"), licence="MIT", name="mine"
-    )
+    words: dict[str, Any] = {"licence": "MIT", "name": "mine"}
+    precisions = ("float32", "float16", "int8")
+    done = export_model(str(run), tmp_path / "out", format="onnx", precisions=precisions, **words)
     manifest = Manifest.read(tmp_path / "out")
-    assert (manifest.name, manifest.licence, manifest.max_length) == ("mine", "MIT", 64)
+    assert (manifest.name, manifest.licence, manifest.max_length, manifest.prune) == ("mine", "MIT", 64, 0.0)
+    export_model(str(run), tmp_path / "pruned", format="onnx", precisions=("float32",), prune=0.25, max_length=32)
+    pruned = Manifest.read(tmp_path / "pruned")
+    assert (pruned.max_length, pruned.prune) == (32, 0.25)
     assert manifest.source == str(run / "model")
     assert set(manifest.files) == {"model.onnx", "model.fp16.onnx", "model.int8.onnx", "tokenizer.json", "idf.json"}
     assert (tmp_path / "out" / "README.md").read_text() == (run / "model" / "README.md").read_text()
@@ -123,4 +127,8 @@ def test_what_cannot_be_exported_leaves_nothing(tmp_path: Path) -> None:
     ):
         with pytest.raises(kind, match=said):
             export_model(str(path), to, format=format, precisions=precisions)
+    with pytest.raises(InvalidSettingError, match="opensearch cannot say that an encoder prunes"):
+        export_model(str(checkpoint), out, format="opensearch", prune=0.1)
+    with pytest.raises(InvalidSettingError, match="prune is 1"):
+        export_model(str(checkpoint), out, format="onnx", prune=1.5)
     assert sorted(tmp_path.rglob("*")) == before
