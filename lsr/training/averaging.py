@@ -1,0 +1,120 @@
+"""The mean of several runs' weights ("model soup", arXiv 2203.05482): one model of the same size.
+
+It works where the runs share their beginning, so that their weights lie in one valley: from other heads they do not.
+Knows checkpoints' folders. Light to import: no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lsr.encoders.manifest import IDF, TOKENIZER
+from lsr.errors import CorruptionError, InvalidSettingError, TrainingError
+from lsr.training.checkpoints import trained_model
+
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+#: The bias of the vocabulary in a `BertForMaskedLM`.
+_BIAS = "cls.predictions.bias"
+
+
+def average_checkpoints(
+    paths: Sequence[Path], target: Path, *, weights: Sequence[float] | None = None, bias_shift: float = 0.0
+) -> Path:
+    """Write Σ_i w_i · θ_i as a checkpoint with the tokenizer, configuration and idf of the last one.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Runs of `lsr train` or checkpoints' folders, two or more, of one shape and one tokenizer.
+    target : Path
+        A folder that is empty or not there; it has its name only once it is whole.
+    weights : sequence of float, optional
+        At least 0, divided by their sum; equal by default.
+    bias_shift : float
+        Added to every bias of the vocabulary, as `student.bias_shift` of a recipe.
+
+    Returns
+    -------
+    Path
+        `target`.
+
+    Raises
+    ------
+    InvalidSettingError
+        Fewer than two checkpoints, weights that are none, no bias to shift, or a folder with something in it.
+    TrainingError
+        A checkpoint has not the tensors, shapes or tokenizer of the last.
+    CorruptionError
+        A file of weights cannot be read.
+    """
+    if len(paths) < 2:
+        raise InvalidSettingError("one checkpoint has no mean", remedy="Name two or more")
+    given = [1.0] * len(paths) if weights is None else [float(weight) for weight in weights]
+    if len(given) != len(paths):
+        raise InvalidSettingError(f"{len(given)} weights for {len(paths)} checkpoints")
+    if not all(np.isfinite(given)) or min(given) < 0 or not sum(given) > 0:
+        raise InvalidSettingError(f"weights are {given}, they must be 0 or more and not all 0")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidSettingError(f"{target} is not empty", remedy="Name a new folder")
+    folders = [trained_model(path) for path in paths]
+    mean = _mean(folders, [weight / sum(given) for weight in given])
+    if bias_shift:
+        if _BIAS not in mean:
+            raise InvalidSettingError(f"{folders[-1]} has no {_BIAS} to shift")
+        mean[_BIAS] = mean[_BIAS] + bias_shift
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+        made = Path(scratch) / "model"
+        made.mkdir()
+        for file in folders[-1].iterdir():
+            if file.name in {_CONFIG, TOKENIZER, IDF, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}:
+                shutil.copyfile(file, made / file.name)
+        _save({name: tensor.astype(np.float32) for name, tensor in mean.items()}, made / _WEIGHTS)
+        if target.exists():
+            target.rmdir()
+        os.replace(made, target)
+    return target
+
+
+def _mean(folders: Sequence[Path], shares: Sequence[float]) -> dict[str, Any]:
+    """Of all tensors, float64."""
+    last = _load(folders[-1])
+    mean = {name: shares[-1] * tensor.astype(np.float64) for name, tensor in last.items()}
+    for folder, share in zip(folders[:-1], shares[:-1], strict=True):
+        if (folder / TOKENIZER).read_bytes() != (folders[-1] / TOKENIZER).read_bytes():
+            raise TrainingError(
+                f"{folder} has not the tokenizer of {folders[-1]}", remedy="Average runs of one student"
+            )
+        state = _load(folder)
+        if {n: t.shape for n, t in state.items()} != {n: t.shape for n, t in last.items()}:
+            raise TrainingError(f"{folder} has not the tensors of {folders[-1]}", remedy="Average runs of one student")
+        for name, tensor in state.items():
+            mean[name] += share * tensor.astype(np.float64)
+    return mean
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    import safetensors
+    import safetensors.numpy
+
+    for name in (_CONFIG, _WEIGHTS, TOKENIZER):
+        if not (folder / name).is_file():
+            raise TrainingError(f"{folder} has no {name}", remedy="Name a run of `lsr train` or a checkpoint's folder")
+    try:
+        state: dict[str, Any] = safetensors.numpy.load_file(folder / _WEIGHTS)
+    except safetensors.SafetensorError as error:
+        raise CorruptionError(folder / _WEIGHTS, str(error), remedy="Take another checkpoint of the run") from None
+    return state
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    import safetensors.numpy
+
+    safetensors.numpy.save_file(state, path, metadata={"format": "pt"})
