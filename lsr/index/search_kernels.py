@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779, segment_kernels.py 5f2fb742
+# Compiled in: directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779, segment_kernels.py 5ad211eb
 import numpy as np
 from numba import njit, types
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, superblock_kernels.py 17eda2ee
+# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, superblock_kernels.py 9afcbde6
 import numpy as np
 from numba import njit
 
@@ -130,6 +130,7 @@ def search_segment(
     rests, bests = np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64)
     share = (1 << 20) // raise_block
     many_allowed = np.sum(allowed) * _FEW > len(allowed)
+    sample = strategy != AUTO or len(visits) >= _MANY
     pause, patience = 0, 1
     begin, step = 0, 1
     while begin < len(visits):
@@ -140,9 +141,7 @@ def search_segment(
             scan = True
             end = len(visits)
         elif strategy == AUTO and not scan and len(allowed) == 0:
-            if size < len(heap) and begin == 0 and len(visits) < _MANY:
-                scan = True  # there is no threshold yet, and this superblock's hits make one
-            elif pause > 0:
+            if pause > 0:
                 scan = True
                 end = min(len(visits), begin + pause)
                 pause = 0
@@ -194,7 +193,7 @@ def search_segment(
                     work[2] += 1
                     continue
                 bounds = all_bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
-                scanned = work[1]
+                scanned, blind = work[1], not sample and size < len(heap)
                 following = own  # nothing worth asking for
                 if turn + 1 < end - begin and places[turns[turn + 1]] >= 0:
                     s = places[turns[turn + 1]]
@@ -202,11 +201,13 @@ def search_segment(
                 size = prune_superblock(
                     data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights,
                     starts[following], lengths[following], rows[following], documents_of(s, n_docs), shift, alive,
-                    allowed, first, documents, threshold, share, strategy == AUTO, bounds, rests[n], ordinals, base,
+                    allowed, first, documents, threshold, share, strategy == AUTO, sample, bounds, rests[n],
+                    bests[n] << shift,
+                    ordinals, base,
                     buffers, whole, sums16, sums32, scores, maxima32, counts, worth, order, heap, size, work,
                 )  # fmt: skip
                 if strategy == AUTO and len(allowed) == 0:
-                    if work[1] > scanned:
+                    if work[1] > scanned and not blind:
                         pause = patience
                         patience = min(2 * patience, _PATIENCE)
                         failed = True

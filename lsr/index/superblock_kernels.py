@@ -71,8 +71,10 @@ def prune_superblock(
     threshold: int,
     share: int,
     may_scan: bool,
+    sample: bool,
     bounds: np.ndarray,
     rest: int,
+    best: int,
     ordinals: np.ndarray,
     base: int,
     buffers: np.ndarray,
@@ -113,9 +115,9 @@ def prune_superblock(
         return size
     cost = np.empty(5, np.int64)
     costs(lengths, greatest, rows, weights, documents, cost)
-    narrow = cost[3] <= 65535  # no sum of the lists without a row can exceed what their greatest impacts add
+    narrow = min(best, cost[3]) <= 65535  # no sum of the lists without a row can exceed either
     direct = live_cost(lengths, rows, documents, n_live, True)
-    by_postings = cost[0] + cost[1]
+    by_postings = cost[0] + cost[1] + (cost[0] if may_scan else 0)  # which a scan adds again
     by_sums = cost[0] + documents * (_TOP_DOCUMENT if narrow else _TOP_DOCUMENT_WIDE)
     summed = by_sums < min(direct, by_postings)
     if summed and narrow:
@@ -140,7 +142,7 @@ def prune_superblock(
     wanted = max(_FIRST, len(heap) // 4)
     n_live = count_reaching(whole, threshold)
     cut = threshold
-    if (size < len(heap) and n_live > 4 * wanted) or (not may_scan and n_live > 16 * wanted):
+    if sample and ((size < len(heap) and n_live > 4 * wanted) or (not may_scan and n_live > 16 * wanted)):
         cut = cut_for(whole, threshold, wanted)
     scan_cost = cost[2] + documents * _TOP_DOCUMENT_WIDE + (0 if summed else cost[0])
     while True:
@@ -148,29 +150,22 @@ def prune_superblock(
         last = cut <= threshold
         if last and may_scan and live_cost(lengths, rows, documents, n_live, not summed) > scan_cost:
             work[1] += 1
-            if summed and cost[3] + cost[4] <= 65535:  # nor can any sum of all lists
-                work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, LONG)
+            missing = LONG if summed else ALL
+            if best <= 65535 and (narrow or not summed):  # no sum can exceed it
+                if not summed:
+                    sums16[:padded] = 0
+                work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, missing)
                 clear_done(whole, sums16)
                 return select(
-                    sums16,
-                    maxima.view(np.uint16),
-                    alive,
-                    first,
-                    documents,
-                    threshold,
-                    ordinals,
-                    base,
-                    counts,
-                    heap,
+                    sums16, maxima.view(np.uint16), alive, first, documents, threshold, ordinals, base, counts, heap,
                     size,
-                )
-            if summed and not narrow:
-                scores = sums32
-            elif summed:
+                )  # fmt: skip
+            if summed and narrow:
                 scores[:padded] = sums16[:padded]
+            elif summed:
+                scores = sums32
             else:
                 scores[:padded] = 0
-            missing = LONG if summed else ALL
             work[0] += add_lists(scores, data, data16, starts, lengths, rows, weights, documents, missing)
             clear_done(whole, scores)
             return select(scores, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
