@@ -7,12 +7,13 @@ lists add to any document of the block (Block-Max Pruning: Mallia, Suel and Tone
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: hit_kernels.py 453bcb30, intrinsics.py 9bdb35e1, kernels.py 4a546885, layout.py 8014ca03
 import numpy as np
 from numba import njit
 
+from lsr.index.hit_kernels import group_maxima
 from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import group_maxima, list_kind
+from lsr.index.kernels import list_kind
 from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW
 
 #: So many rows ahead, a row is asked for.

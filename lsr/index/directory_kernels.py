@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-# Compiled in: kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: kernels.py 4a546885, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: block_kernels.py 03f68c39, intrinsics.py 9bdb35e1, kernels.py 4a546885, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 
 from lsr.index.block_kernels import full_cost, part_cost
 from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, collect, list_kind
-from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
+from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, list_kind
+from lsr.index.layout import BLOCK, DENSE, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
 
 #: What looking a list up costs beside its postings, in picoseconds.
 _LIST = 200_000
@@ -210,35 +210,6 @@ def score_long(
             rest[block] -= (np.int64(weights[j]) * impact + up) >> shift
             n_live += may_reach(sums, block, ((np.int64(rest[block]) << shift) * share) >> 10, threshold)
     return n_live
-
-
-@njit(cache=True, nogil=True)
-def collect_blocks(
-    sums: np.ndarray,
-    maxima: np.ndarray,
-    live: np.ndarray,
-    alive: np.ndarray,
-    first: int,
-    documents: int,
-    threshold: int,
-    ordinals: np.ndarray,
-    base: int,
-    heap: np.ndarray,
-    size: int,
-) -> int:
-    """Offer the documents of the blocks `live` to the heap; returns its new size."""
-    for block in live:
-        low = np.int64(block) * BLOCK
-        high = min(low + BLOCK, documents)
-        for group in range(low // GROUP, (low + BLOCK) // GROUP):
-            top = sums[group * GROUP]
-            for i in range(group * GROUP + 1, (group + 1) * GROUP):
-                top = max(top, sums[i])
-            maxima[group] = top
-        if size == len(heap):
-            threshold = max(threshold, heap[0] >> 32)
-        size = collect(sums, maxima, alive, low, high, first, threshold, ordinals, base, heap, size)
-    return size
 
 
 @njit(types.void(_u1, _u2, types.int64, _i8, _i4, _u4, _i8, _i8_out), cache=True, nogil=True)

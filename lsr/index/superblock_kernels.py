@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 86af018c
+# Compiled in: block_kernels.py 03f68c39, hit_kernels.py 453bcb30, kernels.py 4a546885, layout.py 8014ca03
+# Compiled in: score_kernels.py d847b3bb
 import numpy as np
 from numba import njit
 
@@ -14,14 +15,16 @@ from lsr.index.block_kernels import (
     costs,
     count_reaching,
     cut_for,
+    greatest_bound,
     leave_out,
     list_reaching,
     live_cost,
     widen,
 )
-from lsr.index.kernels import ALL, LONG, add_lists, add_short, select
+from lsr.index.hit_kernels import select, select_parts
+from lsr.index.kernels import ALL, LONG, add_lists, add_short
 from lsr.index.layout import BLOCK, ROW
-from lsr.index.score_kernels import collect_blocks, order_rows, score_long, score_short
+from lsr.index.score_kernels import order_rows, score_long, score_short
 
 #: Blocks that are scored first, those with the greatest bounds, to raise the threshold for the others.
 _FIRST = 24
@@ -84,6 +87,7 @@ def prune_superblock(
     scores: np.ndarray,
     maxima: np.ndarray,
     counts: np.ndarray,
+    keys: np.ndarray,
     worth: np.ndarray,
     order: np.ndarray,
     heap: np.ndarray,
@@ -138,6 +142,8 @@ def prune_superblock(
         own_bounds[:] = bounds
         bound_lists(data, data16, starts, lengths, rows, weights, shift, own_bounds)
         widen(own_bounds, 0, shift, share, whole)
+    if summed and share == 1024:
+        best = min(best, greatest_bound(whole))  # closer, before any block is left out
     leave_out(whole, own_allowed)
     wanted = max(_FIRST, len(heap) // 4)
     n_live = count_reaching(whole, threshold)
@@ -157,8 +163,8 @@ def prune_superblock(
                 work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, missing)
                 clear_done(whole, sums16)
                 return select(
-                    sums16, maxima.view(np.uint16), alive, first, documents, threshold, ordinals, base, counts, heap,
-                    size,
+                    sums16, maxima.view(np.uint16), alive, first, documents, threshold, ordinals, base, counts, keys,
+                    buffers, heap, size,
                 )  # fmt: skip
             if summed and narrow:
                 scores[:padded] = sums16[:padded]
@@ -168,7 +174,9 @@ def prune_superblock(
                 scores[:padded] = 0
             work[0] += add_lists(scores, data, data16, starts, lengths, rows, weights, documents, missing)
             clear_done(whole, scores)
-            return select(scores, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
+            return select(
+                scores, maxima, alive, first, documents, threshold, ordinals, base, counts, keys, buffers, heap, size
+            )
         if n_live > 0:
             work[5] += n_live
             for block in live[:n_live]:
@@ -184,8 +192,8 @@ def prune_superblock(
                 data, data16, starts, lengths, rows, row_data, weights, chosen, shift, documents, threshold, share,
                 live[:n_live], bounds, kept, spans, scores, work,
             )  # fmt: skip
-            size = collect_blocks(
-                scores, maxima, live[:n_left], alive, first, documents, threshold, ordinals, base, heap, size
+            size = select_parts(
+                scores, live[:n_left], BLOCK, alive, first, documents, threshold, ordinals, base, keys, heap, size
             )
             threshold = max(threshold, heap[0] >> 32) if size == len(heap) else threshold
         if last:
