@@ -7,7 +7,7 @@ lists add to any document of the block (Block-Max Pruning: Mallia, Suel and Tone
 
 from __future__ import annotations
 
-# Compiled in: hit_kernels.py 453bcb30, intrinsics.py 9bdb35e1, kernels.py 4a546885, layout.py 8014ca03
+# Compiled in: hit_kernels.py 3e6002bd, intrinsics.py 9bdb35e1, kernels.py c9eb2178, layout.py 8014ca03
 import numpy as np
 from numba import njit
 

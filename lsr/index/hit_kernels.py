@@ -1,12 +1,12 @@
 """The loops of choosing hits: from sums of documents to the k greatest keys. The same rules as in kernels.py.
 
-A key is score << 32 | (2**32 - 1 - ordinal): of equal scores the lower ordinal has the greater key, and keys are unique.
-The k greatest so far are a min-heap, in whose first place is the least of them.
+A key is score << 32 | (2**32 - 1 - ordinal): of equal scores the lower ordinal has the greater key, and keys are
+unique. The k greatest so far are a min-heap, in whose first place is the least of them.
 """
 
 from __future__ import annotations
 
-# Compiled in: kernels.py 4a546885, layout.py 8014ca03
+# Compiled in: kernels.py c9eb2178, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 
@@ -57,7 +57,7 @@ def part_greatest(keys: np.ndarray, count: int, k: int) -> None:
 
     Quickselect; pivots are drawn, so that no order of documents makes it slow.
     """
-    low, high = np.int64(0), count
+    low, high = 0, count
     drawn = np.uint64(count)
     # The keys before `low` are among the k greatest, those from `high` on are not.
     while low < k < high:

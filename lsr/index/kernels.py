@@ -1,4 +1,4 @@
-"""The loops of adding lists up: compiled by numba, plain arrays in, plain arrays filled. No validation, no policy, no Python.
+"""The loops of adding lists up: compiled by numba, plain arrays in and filled. No validation, no policy, no Python.
 
 The caller (search.py) guarantees every bound that is relied on here, but for the directory of the segment, which
 directory_kernels.py checks. tests/index_oracle.py has the slow obvious

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 03f68c39, intrinsics.py 9bdb35e1, kernels.py 4a546885, layout.py 8014ca03
+# Compiled in: block_kernels.py 50297c47, intrinsics.py 9bdb35e1, kernels.py c9eb2178, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 

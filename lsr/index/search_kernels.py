@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: directory_kernels.py 92ff0e46, kernels.py 4a546885, layout.py 8014ca03, segment_kernels.py cd5d5483
+# Compiled in: directory_kernels.py 03cae6f7, kernels.py c9eb2178, layout.py 8014ca03, segment_kernels.py 4eba0807
 import numpy as np
 from numba import njit, types
 

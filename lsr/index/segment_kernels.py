@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 03f68c39, hit_kernels.py 453bcb30, kernels.py 4a546885, layout.py 8014ca03
-# Compiled in: superblock_kernels.py 6d354f71
+# Compiled in: block_kernels.py 50297c47, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: superblock_kernels.py 652bb63d
 import numpy as np
 from numba import njit
 
@@ -165,11 +165,10 @@ def search_segment(
         if strategy == AUTO and (vain or (n_living < _RARE * len(heap) and (len(allowed) == 0 or many_allowed))):
             scan = True
             end = len(visits)
-        elif strategy == AUTO and not scan and len(allowed) == 0:
-            if pause > 0:
-                scan = True
-                end = min(len(visits), begin + pause)
-                pause = 0
+        elif strategy == AUTO and not scan and len(allowed) == 0 and pause > 0:
+            scan = True
+            end = min(len(visits), begin + pause)
+            pause = 0
         threshold = reached(heap, size, shared)
         if not scan:
             places = np.sort(visits[begin:end])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 03f68c39, hit_kernels.py 453bcb30, kernels.py 4a546885, layout.py 8014ca03
-# Compiled in: score_kernels.py d847b3bb
+# Compiled in: block_kernels.py 50297c47, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: score_kernels.py 5decd827
 import numpy as np
 from numba import njit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_many_keys_at_once_leave_a_heap_of_the_greatest(
             keys[: len(some)] = some
             size = kernel(keys, len(some), heap, size)
             assert all(heap[(place - 1) // 2] <= heap[place] for place in range(1, size))
-    assert sorted(heap[:size].tolist(), reverse=True) == sorted(sum(unique, []), reverse=True)[:k]
+    assert sorted(heap[:size].tolist(), reverse=True) == sorted(itertools.chain(*unique), reverse=True)[:k]
 
 
 @pytest.mark.parametrize("kernel", [wide_maxima, wide_maxima.py_func], ids=["compiled", "python"])
