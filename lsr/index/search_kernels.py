@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: directory_kernels.py 03cae6f7, kernels.py c9eb2178, layout.py 8014ca03, segment_kernels.py 4eba0807
+# Compiled in: directory_kernels.py ee6ed9fb, kernels.py c9eb2178, layout.py 8014ca03, segment_kernels.py 9af64f4a
 import numpy as np
 from numba import njit, types
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 50297c47, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
-# Compiled in: superblock_kernels.py 652bb63d
+# Compiled in: block_kernels.py 43a81e74, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: superblock_kernels.py 0f2d86ee
 import numpy as np
 from numba import njit
 
@@ -23,7 +23,7 @@ _MANY = 8
 _RARE = 4096
 
 #: Picoseconds a document that lists with a row must cost in segments of few superblocks, or bounding would not pay.
-_WORTH = 300
+_WORTH = 350
 
 #: One block in so many is scored sooner than all are scanned.
 _FEW = 20

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 50297c47, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
-# Compiled in: score_kernels.py 5decd827
+# Compiled in: block_kernels.py 43a81e74, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: score_kernels.py e99f225b
 import numpy as np
 from numba import njit
 
@@ -105,8 +105,7 @@ def prune_superblock(
     16 bits a block, `whole_buffer` 32 bits a block; `scores` is another `sums32`. `next_starts` and so on are the slots
     of the superblock that is likely to follow.
     """
-    live, kept, own_bounds = buffers[:ROW], buffers[ROW : 2 * ROW], buffers[2 * ROW : 3 * ROW]
-    spans = buffers[3 * ROW : 4 * ROW].view(np.int16)
+    live, own_bounds = buffers[:ROW], buffers[ROW : 2 * ROW]
     blocks = len(bounds)
     padded = blocks * BLOCK
     whole, own_bounds = whole_buffer[:blocks], own_bounds[:blocks]
@@ -186,11 +185,11 @@ def prune_superblock(
             elif summed:
                 take_blocks(sums32, live[:n_live], scores)
             else:
-                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], spans, scores, work)
+                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], scores, work)
             chosen = order[: order_rows(lengths, greatest, rows, weights, documents, n_live, worth, order)]
             n_left = score_long(
                 data, data16, starts, lengths, rows, row_data, weights, chosen, shift, documents, threshold, share,
-                live[:n_live], bounds, kept, spans, scores, work,
+                live[:n_live], bounds, scores, work,
             )  # fmt: skip
             size = select_parts(
                 scores, live[:n_left], BLOCK, alive, first, documents, threshold, ordinals, base, keys, heap, size
