@@ -7,7 +7,7 @@ lists add to any document of the block (Block-Max Pruning: Mallia, Suel and Tone
 
 from __future__ import annotations
 
-# Compiled in: hit_kernels.py 3e6002bd, intrinsics.py 9bdb35e1, kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: hit_kernels.py 2e751a68, intrinsics.py 9bdb35e1, kernels.py 6651e3a0, layout.py 8014ca03
 import numpy as np
 from numba import njit
 
@@ -30,7 +30,7 @@ _PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 650, 500, 700
 _TOP_DOCUMENT, _TOP_DOCUMENT_WIDE = 75, 130
 _FIND = 22_000
 _DENSE_BLOCK, _SPAN_BLOCK = 5_000, 25_000
-_BOUND_POSTING = 1_100
+_BOUND_POSTING, _BOUND_LIST = 800, 90_000
 _LIVE_BLOCK = 30_000
 
 
@@ -64,23 +64,17 @@ def add_row(bounds: np.ndarray, row: np.ndarray, weight: int, shift: int) -> Non
 
 
 @njit(cache=True, nogil=True)
-def add_postings(bounds: np.ndarray, ids: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
-    """The same for a plain list, posting by posting; those of a block follow each other."""
-    up = (1 << shift) - 1
-    last = np.int64(-1)
-    added = np.int64(0)
+def make_row(row: np.ndarray, ids: np.ndarray, impacts: np.ndarray) -> None:
+    """The greatest impact of each block in a plain list."""
+    row[:] = 0
     for p in range(len(ids)):
         block = np.int64(ids[p]) // BLOCK
-        added = added if block == last else np.int64(0)
-        more = max(np.int64(0), ((weight * np.int64(impacts[p]) + up) >> shift) - added)
-        added += more
-        bounds[block] += more
-        last = block
+        row[block] = max(row[block], impacts[p])
 
 
 @njit(cache=True, nogil=True)
 def add_whole(bounds: np.ndarray, impacts: np.ndarray, weight: int, shift: int) -> None:
-    """The same for a dense list."""
+    """`add_row` for a dense list."""
     up = (1 << shift) - 1
     for block in range(len(bounds)):
         best = impacts[block * BLOCK]
@@ -216,7 +210,7 @@ def costs(
             out[4] += np.int64(weights[j]) * np.int64(greatest[j])
         else:
             out[0] += whole
-            out[1] += whole if list_kind(count, documents) == DENSE else count * _BOUND_POSTING
+            out[1] += whole if list_kind(count, documents) == DENSE else _BOUND_LIST + count * _BOUND_POSTING
             out[3] += np.int64(weights[j]) * np.int64(greatest[j])
 
 
@@ -287,6 +281,7 @@ def bound_lists(
     bounds: np.ndarray,
 ) -> None:
     """Add the bounds of the lists without a row, read off their postings."""
+    row = np.empty(ROW, np.uint8)
     for j in range(len(weights)):
         count = np.int64(lengths[j])
         if count == 0 or rows[j] >= 0:
@@ -295,6 +290,7 @@ def bound_lists(
         weight = np.int64(weights[j])
         if list_kind(count, len(bounds) * BLOCK) == PLAIN:
             ids = data16[at >> 1 : (at >> 1) + count]
-            add_postings(bounds, ids, data[at + 2 * count : at + 3 * count], weight, shift)
+            make_row(row, ids, data[at + 2 * count : at + 3 * count])
+            add_row(bounds, row[: len(bounds)], weight, shift)
         else:  # dense: what is spanned has a row
             add_whole(bounds, data[at : at + len(bounds) * BLOCK], weight, shift)

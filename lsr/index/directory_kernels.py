@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-# Compiled in: kernels.py c9eb2178, layout.py 8014ca03
+# Compiled in: kernels.py 6651e3a0, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 

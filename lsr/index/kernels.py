@@ -122,6 +122,16 @@ def add_lists(
 
 
 @njit(cache=True, nogil=True)
+def fetch_short(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray, documents: int) -> None:
+    """Ask for all lists without a row of a superblock."""
+    for j in range(len(lengths)):
+        if is_wanted(lengths[j], rows[j], SHORT):
+            at = starts[j]
+            for line in range(0, list_bytes(np.int64(lengths[j]), documents), 64):
+                prefetch(data, at + line)
+
+
+@njit(cache=True, nogil=True)
 def add_short(
     sums: np.ndarray,
     data: np.ndarray,

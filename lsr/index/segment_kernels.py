@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 43a81e74, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
-# Compiled in: superblock_kernels.py 0f2d86ee
+# Compiled in: block_kernels.py 7e30ac69, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: superblock_kernels.py 9714542f
 import numpy as np
 from numba import njit
 

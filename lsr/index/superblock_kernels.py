@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 43a81e74, hit_kernels.py 3e6002bd, kernels.py c9eb2178, layout.py 8014ca03
-# Compiled in: score_kernels.py e99f225b
+# Compiled in: block_kernels.py 7e30ac69, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: score_kernels.py 84793530
 import numpy as np
 from numba import njit
 
@@ -22,7 +22,7 @@ from lsr.index.block_kernels import (
     widen,
 )
 from lsr.index.hit_kernels import select, select_parts
-from lsr.index.kernels import ALL, LONG, add_lists, add_short
+from lsr.index.kernels import ALL, LONG, add_lists, add_short, fetch_short
 from lsr.index.layout import BLOCK, ROW
 from lsr.index.score_kernels import order_rows, score_long, score_short
 
@@ -138,6 +138,7 @@ def prune_superblock(
         )  # fmt: skip
         bound_sums(sums32, maxima, bounds, shift, share, whole)
     elif by_postings < direct:
+        fetch_short(data, next_starts, next_lengths, next_rows, next_documents)
         own_bounds[:] = bounds
         bound_lists(data, data16, starts, lengths, rows, weights, shift, own_bounds)
         widen(own_bounds, 0, shift, share, whole)
