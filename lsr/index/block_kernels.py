@@ -22,9 +22,6 @@ _AHEAD = 2
 #: Blocks of which most often none reaches the threshold.
 _STRETCH = 64
 
-#: Superblocks that are bounded together: their bounds stay in the L1 cache, while the rows of a term follow each other.
-_TOGETHER = 8
-
 # Costs in picoseconds, measured on one machine; they decide between ways that give the same result.
 _PLAIN_POSTING, _SPANNED_POSTING, _SPANNED_LIST, _DENSE_DOCUMENT = 650, 500, 700_000, 45
 _TOP_DOCUMENT, _TOP_DOCUMENT_WIDE = 75, 130
@@ -249,17 +246,16 @@ def bound_rows(
     count = 0
     bounds[: len(places) * ROW] = 0
     rests[: len(places)] = 0
-    for begin in range(0, len(places), _TOGETHER):
-        for j in range(width):
-            for i in range(begin, min(begin + _TOGETHER, len(places))):
-                slot = places[i] * width + j
-                if places[i] < 0 or lengths[slot] == 0:
-                    continue
-                if rows[slot] >= 0:
-                    todo[count, 0], todo[count, 1], todo[count, 2] = rows[slot], i, weights[j]
-                    count += 1
-                else:
-                    rests[i] += (np.int64(weights[j]) * np.int64(greatest[slot]) + up) >> shift
+    for j in range(width):
+        for i in range(len(places)):
+            slot = places[i] * width + j
+            if places[i] < 0 or lengths[slot] == 0:
+                continue
+            if rows[slot] >= 0:
+                todo[count, 0], todo[count, 1], todo[count, 2] = rows[slot], i, weights[j]
+                count += 1
+            else:
+                rests[i] += (np.int64(weights[j]) * np.int64(greatest[slot]) + up) >> shift
     for n in range(count):
         if n + _AHEAD < count:
             at = todo[n + _AHEAD, 0] * ROW

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 7e30ac69, intrinsics.py 9bdb35e1, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: block_kernels.py cb675f78, intrinsics.py 9bdb35e1, kernels.py 6651e3a0, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 

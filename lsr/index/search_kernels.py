@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: directory_kernels.py b3477838, kernels.py 6651e3a0, layout.py 8014ca03, segment_kernels.py f2526591
+# Compiled in: directory_kernels.py b3477838, kernels.py 6651e3a0, layout.py 8014ca03, segment_kernels.py 5b65118f
 import numpy as np
 from numba import njit, types
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py 7e30ac69, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
-# Compiled in: score_kernels.py 84793530
+# Compiled in: block_kernels.py cb675f78, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: score_kernels.py 1c724aeb
 import numpy as np
 from numba import njit
 
