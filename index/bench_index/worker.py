@@ -4,7 +4,8 @@ Its own process, so that memory is the engine's own, and so that an engine may n
 processes: "build" writes the index; "search" opens it and measures every cell. A cell is (kind of queries, k, setting).
 
 Each query is run once to warm up, then `repeats` times; its time is the median over the repeats, and a cell's figures
-are over queries. A slow engine gets fewer repeats, then fewer queries, so that a cell costs no more than `cap` seconds.
+are over queries. A slow engine gets fewer repeats, then fewer queries, so that a cell costs no more than `cap` seconds;
+a fast one, whose microseconds a busy moment distorts, three times as many repeats.
 """
 
 from __future__ import annotations
@@ -126,9 +127,8 @@ def measure(peer: Peer, settings: list[list[Any]], repeats: int, cap: float) -> 
     first = [_first(peer, prepared, cap) for prepared in settings]
     sizes = [max(FEWEST, int(cap / 2 / each)) for _, _, each in first]
     queries = [min(len(ids), size) for (ids, _, _), size in zip(first, sizes, strict=True)]
-    rounds = [
-        max(1, min(repeats, int(cap / 2 / (each * count)))) for (_, _, each), count in zip(first, queries, strict=True)
-    ]
+    spent = [each * count for (_, _, each), count in zip(first, queries, strict=True)]
+    rounds = [max(1, min(3 * repeats if cost < cap / 40 else repeats, int(cap / 2 / cost))) for cost in spent]
     clock = type(peer).clock
     times = [np.empty((n, count)) for n, count in zip(rounds, queries, strict=True)]
     for repeat in range(max(rounds, default=0)):

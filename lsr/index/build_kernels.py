@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Compiled in: layout.py d3f56779
+# Compiled in: layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-# Compiled in: kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: kernels.py 6651e3a0, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 
@@ -49,8 +49,14 @@ def locate(
     lengths[:] = 0
     greatest[:] = 0
     low = np.int64(0)
+    last_term = np.int64(terms[len(terms) - 1]) if len(terms) > 0 else np.int64(-1)
     for j in range(width):
+        term = np.int64(asked[j])
         high = np.int64(len(terms))
+        if low < high and term <= last_term:
+            # Terms are unique: there are no more of them between two than numbers.
+            high = min(high, low + max(np.int64(0), term - np.int64(terms[low])))
+            low = max(low, min(high, len(terms) - 1 - (last_term - term)))
         while low < high:
             middle = (low + high) >> 1
             if terms[middle] < asked[j]:

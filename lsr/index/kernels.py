@@ -1,4 +1,4 @@
-"""The loops of searching: compiled by numba, plain arrays in, plain arrays filled. No validation, no policy, no Python.
+"""The loops of adding lists up: compiled by numba, plain arrays in and filled. No validation, no policy, no Python.
 
 The caller (search.py) guarantees every bound that is relied on here, but for the directory of the segment, which
 directory_kernels.py checks. tests/index_oracle.py has the slow obvious
@@ -7,13 +7,13 @@ version. Importing this module loads the compiled code, or compiles it: go throu
 
 from __future__ import annotations
 
-# Compiled in: intrinsics.py 9bdb35e1, layout.py d3f56779
+# Compiled in: intrinsics.py 9bdb35e1, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 
 from lsr.index import layout
 from lsr.index.intrinsics import prefetch
-from lsr.index.layout import BLOCK, DENSE, GROUP, MAX_ORDINAL, PLAIN, SPAN, SPAN_TABLE, SUPERBLOCK
+from lsr.index.layout import DENSE, PLAIN, SPAN, SPAN_TABLE, SUPERBLOCK
 
 _u1 = types.Array(types.uint8, 1, "C", readonly=True)
 _u2 = types.Array(types.uint16, 1, "C", readonly=True)
@@ -29,36 +29,6 @@ ALL, SHORT, LONG = 0, 1, 2
 
 list_kind = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_kind)
 list_bytes = njit(types.int64(types.int64, types.int64), cache=True, nogil=True)(layout.list_bytes)
-
-
-@njit(types.int64(_i8_out, types.int64, types.int64), cache=True, nogil=True)
-def heap_push(heap: np.ndarray, size: int, key: int) -> int:
-    """Offer `key` to the min-heap `heap[:size]` of at most `len(heap)` greatest keys; returns the new size."""
-    if size < len(heap):
-        place = size
-        while place > 0:
-            parent = (place - 1) >> 1
-            if heap[parent] <= key:
-                break
-            heap[place] = heap[parent]
-            place = parent
-        heap[place] = key
-        return size + 1
-    if key <= heap[0]:
-        return size
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= key:
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = key
-    return size
 
 
 @njit(cache=True, nogil=True)
@@ -115,104 +85,6 @@ def begin_list(data: np.ndarray, at: int, count: int, documents: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def group_maxima(sums: np.ndarray, padded: int, maxima: np.ndarray) -> int:
-    """Fill in the greatest sum of each group of documents; returns the greatest of all."""
-    best = sums[0]
-    for group in range(padded // GROUP):
-        top = sums[group * GROUP]
-        for i in range(group * GROUP + 1, (group + 1) * GROUP):
-            top = max(top, sums[i])
-        maxima[group] = top
-        best = max(best, top)
-    return np.int64(best)
-
-
-@njit(cache=True, nogil=True)
-def kth_maximum(maxima: np.ndarray, groups: int, greatest: int, k: int, counts: np.ndarray) -> int:
-    """A score that k documents reach, as high as `counts` buckets tell, 1 at least: k groups have a maximum of it.
-
-    The documents of k group maxima are k different ones, so that nothing below can be among the k best.
-    """
-    if groups < k:
-        return 1
-    shift = 0
-    while (greatest >> shift) >= len(counts):
-        shift += 1
-    counts[:] = 0
-    for group in range(groups):
-        counts[maxima[group] >> shift] += 1
-    reached = 0
-    for bucket in range(greatest >> shift, 0, -1):
-        reached += counts[bucket]
-        if reached >= k:
-            return bucket << shift
-    return 1
-
-
-@njit(cache=True, nogil=True)
-def collect(
-    sums: np.ndarray,
-    maxima: np.ndarray,
-    alive: np.ndarray,
-    low: int,
-    high: int,
-    first: int,
-    threshold: int,
-    ordinals: np.ndarray,
-    base: int,
-    heap: np.ndarray,
-    size: int,
-) -> int:
-    """Offer the documents from `low` to `high` of a superblock that have `threshold` (1 or more) to the heap.
-
-    `low` is at the border of a group. `first` is the place of the superblock's first document in the segment. Returns
-    the heap's new size.
-    """
-    for group in range(low // GROUP, (high + GROUP - 1) // GROUP):
-        if maxima[group] < threshold:
-            continue
-        for i in range(group * GROUP, min((group + 1) * GROUP, high)):
-            if sums[i] < threshold or (len(alive) > 0 and alive[first + i] == 0):
-                continue
-            place = first + i if len(ordinals) == 0 else np.int64(ordinals[first + i])
-            # Of equal scores the lower ordinal has the greater key.
-            size = heap_push(heap, size, (np.int64(sums[i]) << 32) | (np.int64(MAX_ORDINAL) - base - place))
-            if size == len(heap):
-                threshold = max(threshold, heap[0] >> 32)
-    return size
-
-
-@njit(cache=True, nogil=True)
-def select(
-    sums: np.ndarray,
-    maxima: np.ndarray,
-    alive: np.ndarray,
-    first: int,
-    documents: int,
-    threshold: int,
-    ordinals: np.ndarray,
-    base: int,
-    counts: np.ndarray,
-    heap: np.ndarray,
-    size: int,
-) -> int:
-    """Merge the documents of one superblock, whose `sums` are whole, into the heap; returns its new size.
-
-    `alive` is empty, or has 0 for each document of the segment that must not be found.
-    """
-    padded = (documents + BLOCK - 1) // BLOCK * BLOCK
-    if len(alive) > 0 and size < len(heap):  # the threshold of group maxima must be one of the living
-        for i in range(documents):
-            sums[i] *= alive[first + i]
-    greatest = group_maxima(sums, padded, maxima)
-    if greatest < threshold:
-        return size
-    if size < len(heap):
-        threshold = max(threshold, kth_maximum(maxima, padded // GROUP, greatest, len(heap), counts))
-    return collect(sums, maxima, alive, 0, documents, first, threshold, ordinals, base, heap, size)
-
-
-@njit(cache=True, nogil=True)
 def is_wanted(count: int, row: int, which: int) -> bool:
     """Whether `add_lists` adds a list of so many postings and such a row."""
     return count > 0 and (which == ALL or (which == SHORT) == (row < 0))
@@ -247,6 +119,16 @@ def add_lists(
         add_list(sums, data, data16, starts[j], count, documents, weights[j])
         postings += count
     return postings
+
+
+@njit(cache=True, nogil=True)
+def fetch_short(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray, documents: int) -> None:
+    """Ask for all lists without a row of a superblock."""
+    for j in range(len(lengths)):
+        if is_wanted(lengths[j], rows[j], SHORT):
+            at = starts[j]
+            for line in range(0, list_bytes(np.int64(lengths[j]), documents), 64):
+                prefetch(data, at + line)
 
 
 @njit(cache=True, nogil=True)

@@ -38,6 +38,12 @@ KTH = (10, 100, 1000)
 #: Documents whose best sum is kept apart; those of k groups are k different documents.
 GROUP = 8
 
+#: Groups whose best sum is kept again, so that few hits are found among many documents.
+GROUPS = 8
+
+#: Candidates for the k best that are gone through at a time, these k included.
+CANDIDATES = 16384
+
 #: Buckets in which group maxima are counted.
 BUCKETS = 2048
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsr.index.hits import WORK, Queries, Top, Work
-from lsr.index.layout import BLOCK, KTH
+from lsr.index.layout import BLOCK, KTH, MAX_ORDINAL
 from lsr.index.options import STRATEGIES, SearchOptions
 from lsr.index.segment import Segment
 
@@ -113,16 +113,25 @@ class Running:
 
     def tops(self) -> list[Top]:
         """What was found for each query."""
-        from lsr.index.search_kernels import rank_hits
+        work = [Work._make(row) for row in self.work.reshape(-1, WORK).tolist()]
+        exact = not self._options.approximate
+        if len(work) == 1:
+            return [Top(*ranked(self.heaps[: self.sizes[0]]), work[0], exact)]
+        heaps = self.heaps.reshape(-1, self.k)
+        for number in np.flatnonzero(self.sizes < self.k).tolist():
+            heaps[number, self.sizes[number] :] = -1  # below every key
+        scores, ordinals = ranked(heaps)
+        return [
+            Top(scores[number, :size], ordinals[number, :size], work[number], exact)
+            for number, size in enumerate(self.sizes.tolist())
+        ]
 
-        scores, ordinals = np.empty((2, len(self.heaps)), np.int64)
-        rank_hits(self.heaps, self.sizes, scores, ordinals)
-        exact, k, work, tops = not self._options.approximate, self.k, self.work.tolist(), []
-        for number, size in enumerate(self.sizes.tolist()):
-            own = slice(number * k, number * k + size)
-            counted = Work(*work[number * WORK : (number + 1) * WORK])
-            tops.append(Top(scores[own], ordinals[own], counted, exact))
-        return tops
+
+def ranked(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Scores and ordinals of keys, the best first in each row; the keys are sorted in place."""
+    keys.sort()
+    falling = keys[..., ::-1]
+    return falling >> 32, MAX_ORDINAL - (falling & MAX_ORDINAL)
 
 
 #: Of bitmaps, while they exist: their blocks and how many they let pass.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, intrinsics.py 9bdb35e1, kernels.py f7db1e08, layout.py d3f56779
+# Compiled in: block_kernels.py cb675f78, intrinsics.py 9bdb35e1, kernels.py 6651e3a0, layout.py 8014ca03
 import numpy as np
 from numba import njit, types
 
 from lsr.index.block_kernels import full_cost, part_cost
 from lsr.index.intrinsics import prefetch
-from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, collect, list_kind
-from lsr.index.layout import BLOCK, DENSE, GROUP, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
+from lsr.index.kernels import _i4, _i8, _i8_out, _u1, _u2, _u4, add_dense, add_list, add_span, list_kind
+from lsr.index.layout import BLOCK, DENSE, PLAIN, ROW, SPAN, SPAN_TABLE, SUPERBLOCK
 
 #: What looking a list up costs beside its postings, in picoseconds.
 _LIST = 200_000
@@ -29,11 +29,12 @@ def lower_bound(ids: np.ndarray, p: int, target: int) -> int:
 @njit(cache=True, nogil=True)
 def may_reach(sums: np.ndarray, block: int, rest: int, threshold: int) -> bool:
     """Whether the best sum of a block, and `rest` more, is `threshold` at least."""
-    low = block * BLOCK
-    top = sums[low]
-    for i in range(low + 1, low + BLOCK):
-        top = max(top, sums[i])
-    return np.int64(top) + rest >= threshold
+    own = sums[block * BLOCK : (block + 1) * BLOCK]
+    least = np.uint32(max(np.int64(0), threshold - rest))
+    found = np.uint32(0)
+    for i in range(len(own)):  # a count over a slice is compiled to vectors, a maximum or a constant number is not
+        found = np.uint32(found + np.uint32(own[i] >= least))
+    return found > 0
 
 
 @njit(cache=True, nogil=True)
@@ -46,10 +47,9 @@ def add_blocks(
     documents: int,
     weight: int,
     live: np.ndarray,
-    spans: np.ndarray,
     work: np.ndarray,
 ) -> None:
-    """Add those postings of a list that are in the blocks `live`, ascending; some others may be added too."""
+    """Add those postings of a list without a row that are in the blocks `live`, ascending; or all, where cheaper."""
     kind = list_kind(count, documents)
     if part_cost(count, documents, len(live)) == full_cost(count, documents):
         add_list(sums, data, data16, at, count, documents, weight)
@@ -66,31 +66,11 @@ def add_blocks(
                 sums[ids[p]] += weight * impacts[p]
                 p += 1
             work[0] += p - before
-    elif kind == DENSE:
+    else:  # dense: what is spanned has a row
         for block in live:
             low = np.int64(block) * BLOCK
             add_dense(sums[low : low + BLOCK], data[at + low : at + low + BLOCK], weight)
         work[0] += len(live) * BLOCK
-    else:
-        table = data16[at >> 1 : (at + SPAN_TABLE) >> 1]
-        ids8 = data[at + SPAN_TABLE : at + SPAN_TABLE + count]
-        impacts = data[at + SPAN_TABLE + count : at + SPAN_TABLE + 2 * count]
-        # Two passes: what the second reads is on its way from memory meanwhile, for all spans at once.
-        last = np.int64(-1)
-        n = 0
-        for block in live:
-            span = np.int64(block) // (SPAN // BLOCK)
-            if span != last:  # else its postings are added with those of an earlier block
-                last = span
-                low = np.int64(table[span])
-                prefetch(ids8, low)
-                prefetch(impacts, low)
-                spans[n] = span
-                n += 1
-        for span in spans[:n]:
-            low, high = np.int64(table[span]), np.int64(table[span + 1])
-            add_span(sums[span * SPAN : (span + 1) * SPAN], ids8[low:high], impacts[low:high], weight)
-            work[0] += max(0, high - low)
 
 
 @njit(cache=True, nogil=True)
@@ -103,7 +83,6 @@ def score_short(
     weights: np.ndarray,
     documents: int,
     live: np.ndarray,
-    spans: np.ndarray,
     sums: np.ndarray,
     work: np.ndarray,
 ) -> None:
@@ -113,7 +92,7 @@ def score_short(
     for j in range(len(weights)):
         count = np.int64(lengths[j])
         if count > 0 and rows[j] < 0:
-            add_blocks(sums, data, data16, starts[j], count, documents, weights[j], live, spans, work)
+            add_blocks(sums, data, data16, starts[j], count, documents, weights[j], live, work)
 
 
 @njit(cache=True, nogil=True)
@@ -152,6 +131,15 @@ def fetch_tables(data16: np.ndarray, at: int, live: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
+def fetch_spans(data: np.ndarray, data16: np.ndarray, at: int, count: int, live: np.ndarray) -> None:
+    """Ask for the postings of a spanned list in the spans of some blocks."""
+    for block in live:
+        low = at + SPAN_TABLE + np.int64(data16[(at >> 1) + np.int64(block) // (SPAN // BLOCK)])
+        prefetch(data, low)
+        prefetch(data, low + count)
+
+
+@njit(cache=True, nogil=True)
 def score_long(
     data: np.ndarray,
     data16: np.ndarray,
@@ -167,8 +155,6 @@ def score_long(
     share: int,
     live: np.ndarray,
     rest: np.ndarray,
-    kept: np.ndarray,
-    spans: np.ndarray,
     sums: np.ndarray,
     work: np.ndarray,
 ) -> int:
@@ -177,27 +163,32 @@ def score_long(
     The lists come as `order` says. `rest[block]` is the bound of what they add (÷ 2^shift) and falls as they are added:
     a block whose best sum and rest together stay below `threshold` is dropped, where the rest counts for `share`
     1,024ths of what it is. Returns how many blocks are left in `live`; their sums are whole, others have no meaning.
-    `kept` and `spans` are buffers.
     """
     up = (1 << shift) - 1
     n_live = len(live)
+    postings = np.int64(0)
     if len(order) > 0:
         fetch_tables(data16, starts[order[0]], live)
     for place in range(len(order)):
         if n_live == 0:
             break
         j = order[place]
+        at, count, weight = starts[j], np.int64(lengths[j]), np.int64(weights[j])
         first = np.int64(rows[j]) * ROW
         row = row_data[first : first + ROW]
-        n_kept = 0
-        for i in range(n_live):
-            kept[n_kept] = live[i]
-            n_kept += row[live[i]] > 0
+        whole = part_cost(count, documents, n_live) == full_cost(count, documents)
+        dense = list_kind(count, documents) == DENSE
+        if whole:
+            add_list(sums, data, data16, at, count, documents, weights[j])
+            postings += count
+        elif not dense:
+            fetch_spans(data, data16, at, count, live[:n_live])
         if place + 1 < len(order):  # the next list's table is on its way while this one is added
             fetch_tables(data16, starts[order[place + 1]], live[:n_live])
-        add_blocks(
-            sums, data, data16, starts[j], np.int64(lengths[j]), documents, weights[j], kept[:n_kept], spans, work
-        )
+        table = data16[at >> 1 : (at + SPAN_TABLE) >> 1]
+        ids = data[at + SPAN_TABLE : at + SPAN_TABLE + count]
+        impacts = data[at + SPAN_TABLE + count : at + SPAN_TABLE + 2 * count]
+        last = np.int64(-1)
         left = n_live
         n_live = 0
         for i in range(left):
@@ -207,38 +198,22 @@ def score_long(
             if impact == 0:
                 n_live += 1
                 continue
-            rest[block] -= (np.int64(weights[j]) * impact + up) >> shift
+            span = block // (SPAN // BLOCK)
+            if whole:
+                pass
+            elif dense:
+                low = block * BLOCK
+                add_dense(sums[low : low + BLOCK], data[at + low : at + low + BLOCK], weights[j])
+                postings += BLOCK
+            elif span != last:  # else its postings have been added with those of an earlier block
+                last = span
+                low, high = np.int64(table[span]), np.int64(table[span + 1])
+                add_span(sums[span * SPAN : (span + 1) * SPAN], ids[low:high], impacts[low:high], weights[j])
+                postings += max(np.int64(0), high - low)
+            rest[block] -= (weight * impact + up) >> shift
             n_live += may_reach(sums, block, ((np.int64(rest[block]) << shift) * share) >> 10, threshold)
+    work[0] += postings
     return n_live
-
-
-@njit(cache=True, nogil=True)
-def collect_blocks(
-    sums: np.ndarray,
-    maxima: np.ndarray,
-    live: np.ndarray,
-    alive: np.ndarray,
-    first: int,
-    documents: int,
-    threshold: int,
-    ordinals: np.ndarray,
-    base: int,
-    heap: np.ndarray,
-    size: int,
-) -> int:
-    """Offer the documents of the blocks `live` to the heap; returns its new size."""
-    for block in live:
-        low = np.int64(block) * BLOCK
-        high = min(low + BLOCK, documents)
-        for group in range(low // GROUP, (low + BLOCK) // GROUP):
-            top = sums[group * GROUP]
-            for i in range(group * GROUP + 1, (group + 1) * GROUP):
-                top = max(top, sums[i])
-            maxima[group] = top
-        if size == len(heap):
-            threshold = max(threshold, heap[0] >> 32)
-        size = collect(sums, maxima, alive, low, high, first, threshold, ordinals, base, heap, size)
-    return size
 
 
 @njit(types.void(_u1, _u2, types.int64, _i8, _i4, _u4, _i8, _i8_out), cache=True, nogil=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-# Compiled in: directory_kernels.py bdc91d66, kernels.py f7db1e08, layout.py d3f56779, segment_kernels.py 5f2fb742
+# Compiled in: directory_kernels.py b3477838, kernels.py 6651e3a0, layout.py 8014ca03, segment_kernels.py 5b65118f
 import numpy as np
 from numba import njit, types
 
 from lsr.index.directory_kernels import locate, plan
 from lsr.index.kernels import _i8, _i8_out, _u1, _u2, _u4
-from lsr.index.layout import MAX_ORDINAL, SUPERBLOCK
+from lsr.index.layout import SUPERBLOCK
 from lsr.index.segment_kernels import SCRATCH, search_segment
 
-__all__ = ["SCRATCH", "rank_hits", "search_queries"]
+__all__ = ["SCRATCH", "search_queries"]
 
 _u1_out = types.Array(types.uint8, 1, "C")
 
@@ -136,16 +136,3 @@ def search_queries(
             work[q * 7 : (q + 1) * 7],
         )  # fmt: skip
     return -1
-
-
-@njit(types.void(_i8_out, _i8, _i8_out, _i8_out), cache=True, nogil=True)
-def rank_hits(heaps: np.ndarray, sizes: np.ndarray, scores: np.ndarray, ordinals: np.ndarray) -> None:
-    """Sort each heap, the best first, into scores and ordinals, arrays as long as `heaps`."""
-    k = len(heaps) // len(sizes)
-    for q in range(len(sizes)):
-        keys = heaps[q * k : q * k + sizes[q]]
-        keys.sort()
-        for i in range(len(keys)):
-            key = keys[len(keys) - 1 - i]
-            scores[q * k + i] = key >> 32
-            ordinals[q * k + i] = MAX_ORDINAL - (key & MAX_ORDINAL)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, superblock_kernels.py 17eda2ee
+# Compiled in: block_kernels.py cb675f78, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: superblock_kernels.py 592c16ee
 import numpy as np
 from numba import njit
 
-from lsr.index.block_kernels import bound_rows, greatest_bound
-from lsr.index.kernels import ALL, add_lists, select
-from lsr.index.layout import AUTO, BLOCK, BUCKETS, GROUP, ROW, SCAN, SUPERBLOCK
+from lsr.index.block_kernels import bound_rows, full_cost, greatest_bound
+from lsr.index.hit_kernels import select
+from lsr.index.kernels import ALL, add_lists
+from lsr.index.layout import AUTO, BLOCK, BUCKETS, CANDIDATES, GROUP, GROUPS, ROW, SCAN, SUPERBLOCK
 from lsr.index.superblock_kernels import prune_superblock, reached
 
 #: Superblocks that are scanned at most before pruning is tried again, where it did not pay.
@@ -20,14 +22,20 @@ _MANY = 8
 #: Of fewer documents a hit, so many blocks may hold one that a scan is as fast.
 _RARE = 4096
 
+#: Picoseconds a document that lists with a row must cost in segments of few superblocks, or bounding would not pay.
+_WORTH = 350
+
 #: One block in so many is scored sooner than all are scanned.
 _FEW = 20
 
 #: Superblocks that are bounded at a time, at most: their bounds stay in the cache.
 _BATCH = 128
 
+#: Best sums of a superblock that are kept apart.
+_MAXIMA = SUPERBLOCK // GROUP + SUPERBLOCK // (GROUP * GROUPS)
+
 #: Bytes of `scratch`.
-SCRATCH = 8 * SUPERBLOCK + 4 * (SUPERBLOCK // GROUP) + 8 * BUCKETS + 12 * ROW + _BATCH * 2 * ROW
+SCRATCH = 8 * SUPERBLOCK + 4 * _MAXIMA + 8 * BUCKETS + 8 * CANDIDATES + 12 * ROW + _BATCH * 2 * ROW
 
 
 @njit(cache=True, nogil=True)
@@ -43,6 +51,18 @@ def anybody(allowed: np.ndarray, superblock: int) -> bool:
     for block in allowed[superblock * ROW : (superblock + 1) * ROW]:
         found |= block
     return found > 0
+
+
+@njit(cache=True, nogil=True)
+def long_cost(lengths: np.ndarray, rows: np.ndarray, width: int, n_docs: int) -> int:
+    """What adding all lists with a row costs."""
+    cost = np.int64(0)
+    for s in range(len(lengths) // max(1, width)):
+        documents = documents_of(s, n_docs)
+        for slot in range(s * width, (s + 1) * width):
+            if lengths[slot] > 0 and rows[slot] >= 0:
+                cost += full_cost(np.int64(lengths[slot]), documents)
+    return cost
 
 
 @njit(cache=True, nogil=True)
@@ -62,6 +82,8 @@ def scan_superblock(
     sums: np.ndarray,
     maxima: np.ndarray,
     counts: np.ndarray,
+    keys: np.ndarray,
+    numbers: np.ndarray,
     heap: np.ndarray,
     size: int,
     work: np.ndarray,
@@ -73,7 +95,7 @@ def scan_superblock(
     sums[: (documents + BLOCK - 1) // BLOCK * BLOCK] = 0
     work[0] += add_lists(sums, data, data16, starts, lengths, rows, weights, documents, ALL)
     work[1] += 1
-    return select(sums, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
+    return select(sums, maxima, alive, first, documents, threshold, ordinals, base, counts, keys, numbers, heap, size)
 
 
 @njit(cache=True, nogil=True)
@@ -116,11 +138,13 @@ def search_segment(
     scores = scratch[at : at + 4 * SUPERBLOCK].view(np.uint32)
     at += 4 * SUPERBLOCK
     sums16 = sums32[: SUPERBLOCK // 2].view(np.uint16)
-    maxima32 = scratch[at : at + 4 * (SUPERBLOCK // GROUP)].view(np.uint32)
-    at += 4 * (SUPERBLOCK // GROUP)
+    maxima32 = scratch[at : at + 4 * _MAXIMA].view(np.uint32)
+    at += 4 * _MAXIMA
     maxima16 = maxima32.view(np.uint16)
     counts = scratch[at : at + 8 * BUCKETS].view(np.int64)
     at += 8 * BUCKETS
+    keys = scratch[at : at + 8 * CANDIDATES].view(np.int64)
+    at += 8 * CANDIDATES
     buffers = scratch[at : at + 8 * ROW].view(np.uint16)
     at += 8 * ROW
     whole = scratch[at : at + 4 * ROW].view(np.uint32)
@@ -130,22 +154,21 @@ def search_segment(
     rests, bests = np.empty(_BATCH, np.int64), np.empty(_BATCH, np.int64)
     share = (1 << 20) // raise_block
     many_allowed = np.sum(allowed) * _FEW > len(allowed)
+    sample = strategy != AUTO or len(visits) >= _MANY
+    vain = not sample and len(allowed) == 0 and long_cost(lengths, rows, width, n_docs) < _WORTH * n_docs
     pause, patience = 0, 1
     begin, step = 0, 1
     while begin < len(visits):
         # In growing batches: the threshold that one leaves spares the next ones much of their work.
         end = min(len(visits), begin + step)
         scan = strategy == SCAN or shift < 0
-        if strategy == AUTO and n_living < _RARE * len(heap) and (len(allowed) == 0 or many_allowed):
+        if strategy == AUTO and (vain or (n_living < _RARE * len(heap) and (len(allowed) == 0 or many_allowed))):
             scan = True
             end = len(visits)
-        elif strategy == AUTO and not scan and len(allowed) == 0:
-            if size < len(heap) and begin == 0 and len(visits) < _MANY:
-                scan = True  # there is no threshold yet, and this superblock's hits make one
-            elif pause > 0:
-                scan = True
-                end = min(len(visits), begin + pause)
-                pause = 0
+        elif strategy == AUTO and not scan and len(allowed) == 0 and pause > 0:
+            scan = True
+            end = min(len(visits), begin + pause)
+            pause = 0
         threshold = reached(heap, size, shared)
         if not scan:
             places = np.sort(visits[begin:end])
@@ -182,19 +205,19 @@ def search_segment(
                 if narrow:
                     size = scan_superblock(
                         data, data16, starts[own], lengths[own], rows[own], weights, alive, first, documents, threshold,
-                        ordinals, base, sums16, maxima16, counts, heap, size, work,
+                        ordinals, base, sums16, maxima16, counts, keys, buffers, heap, size, work,
                     )  # fmt: skip
                 else:
                     size = scan_superblock(
                         data, data16, starts[own], lengths[own], rows[own], weights, alive, first, documents, threshold,
-                        ordinals, base, sums32, maxima32, counts, heap, size, work,
+                        ordinals, base, sums32, maxima32, counts, keys, buffers, heap, size, work,
                     )  # fmt: skip
             else:
                 if ((bests[n] << shift) * share) >> 10 < threshold:
                     work[2] += 1
                     continue
                 bounds = all_bounds[n * ROW : n * ROW + (documents + BLOCK - 1) // BLOCK]
-                scanned = work[1]
+                scanned, blind = work[1], not sample and size < len(heap)
                 following = own  # nothing worth asking for
                 if turn + 1 < end - begin and places[turns[turn + 1]] >= 0:
                     s = places[turns[turn + 1]]
@@ -202,11 +225,13 @@ def search_segment(
                 size = prune_superblock(
                     data, data16, row_data, starts[own], lengths[own], greatest[own], rows[own], weights,
                     starts[following], lengths[following], rows[following], documents_of(s, n_docs), shift, alive,
-                    allowed, first, documents, threshold, share, strategy == AUTO, bounds, rests[n], ordinals, base,
-                    buffers, whole, sums16, sums32, scores, maxima32, counts, worth, order, heap, size, work,
+                    allowed, first, documents, threshold, share, strategy == AUTO, sample, bounds, rests[n],
+                    bests[n] << shift,
+                    ordinals, base,
+                    buffers, whole, sums16, sums32, scores, maxima32, counts, keys, worth, order, heap, size, work,
                 )  # fmt: skip
                 if strategy == AUTO and len(allowed) == 0:
-                    if work[1] > scanned:
+                    if work[1] > scanned and not blind:
                         pause = patience
                         patience = min(2 * patience, _PATIENCE)
                         failed = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# Compiled in: block_kernels.py d88a34c2, kernels.py f7db1e08, layout.py d3f56779, score_kernels.py 86af018c
+# Compiled in: block_kernels.py cb675f78, hit_kernels.py 2e751a68, kernels.py 6651e3a0, layout.py 8014ca03
+# Compiled in: score_kernels.py 1c724aeb
 import numpy as np
 from numba import njit
 
@@ -14,14 +15,16 @@ from lsr.index.block_kernels import (
     costs,
     count_reaching,
     cut_for,
+    greatest_bound,
     leave_out,
     list_reaching,
     live_cost,
     widen,
 )
-from lsr.index.kernels import ALL, LONG, add_lists, add_short, select
+from lsr.index.hit_kernels import select, select_parts
+from lsr.index.kernels import ALL, LONG, add_lists, add_short, fetch_short
 from lsr.index.layout import BLOCK, ROW
-from lsr.index.score_kernels import collect_blocks, order_rows, score_long, score_short
+from lsr.index.score_kernels import order_rows, score_long, score_short
 
 #: Blocks that are scored first, those with the greatest bounds, to raise the threshold for the others.
 _FIRST = 24
@@ -71,8 +74,10 @@ def prune_superblock(
     threshold: int,
     share: int,
     may_scan: bool,
+    sample: bool,
     bounds: np.ndarray,
     rest: int,
+    best: int,
     ordinals: np.ndarray,
     base: int,
     buffers: np.ndarray,
@@ -82,6 +87,7 @@ def prune_superblock(
     scores: np.ndarray,
     maxima: np.ndarray,
     counts: np.ndarray,
+    keys: np.ndarray,
     worth: np.ndarray,
     order: np.ndarray,
     heap: np.ndarray,
@@ -99,8 +105,7 @@ def prune_superblock(
     16 bits a block, `whole_buffer` 32 bits a block; `scores` is another `sums32`. `next_starts` and so on are the slots
     of the superblock that is likely to follow.
     """
-    live, kept, own_bounds = buffers[:ROW], buffers[ROW : 2 * ROW], buffers[2 * ROW : 3 * ROW]
-    spans = buffers[3 * ROW : 4 * ROW].view(np.int16)
+    live, own_bounds = buffers[:ROW], buffers[ROW : 2 * ROW]
     blocks = len(bounds)
     padded = blocks * BLOCK
     whole, own_bounds = whole_buffer[:blocks], own_bounds[:blocks]
@@ -113,9 +118,9 @@ def prune_superblock(
         return size
     cost = np.empty(5, np.int64)
     costs(lengths, greatest, rows, weights, documents, cost)
-    narrow = cost[3] <= 65535  # no sum of the lists without a row can exceed what their greatest impacts add
+    narrow = min(best, cost[3]) <= 65535  # no sum of the lists without a row can exceed either
     direct = live_cost(lengths, rows, documents, n_live, True)
-    by_postings = cost[0] + cost[1]
+    by_postings = cost[0] + cost[1] + (cost[0] if may_scan else 0)  # which a scan adds again
     by_sums = cost[0] + documents * (_TOP_DOCUMENT if narrow else _TOP_DOCUMENT_WIDE)
     summed = by_sums < min(direct, by_postings)
     if summed and narrow:
@@ -133,14 +138,17 @@ def prune_superblock(
         )  # fmt: skip
         bound_sums(sums32, maxima, bounds, shift, share, whole)
     elif by_postings < direct:
+        fetch_short(data, next_starts, next_lengths, next_rows, next_documents)
         own_bounds[:] = bounds
         bound_lists(data, data16, starts, lengths, rows, weights, shift, own_bounds)
         widen(own_bounds, 0, shift, share, whole)
+    if summed and share == 1024:
+        best = min(best, greatest_bound(whole))  # closer, before any block is left out
     leave_out(whole, own_allowed)
     wanted = max(_FIRST, len(heap) // 4)
     n_live = count_reaching(whole, threshold)
     cut = threshold
-    if (size < len(heap) and n_live > 4 * wanted) or (not may_scan and n_live > 16 * wanted):
+    if sample and ((size < len(heap) and n_live > 4 * wanted) or (not may_scan and n_live > 16 * wanted)):
         cut = cut_for(whole, threshold, wanted)
     scan_cost = cost[2] + documents * _TOP_DOCUMENT_WIDE + (0 if summed else cost[0])
     while True:
@@ -148,32 +156,27 @@ def prune_superblock(
         last = cut <= threshold
         if last and may_scan and live_cost(lengths, rows, documents, n_live, not summed) > scan_cost:
             work[1] += 1
-            if summed and cost[3] + cost[4] <= 65535:  # nor can any sum of all lists
-                work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, LONG)
+            missing = LONG if summed else ALL
+            if best <= 65535 and (narrow or not summed):  # no sum can exceed it
+                if not summed:
+                    sums16[:padded] = 0
+                work[0] += add_lists(sums16, data, data16, starts, lengths, rows, weights, documents, missing)
                 clear_done(whole, sums16)
                 return select(
-                    sums16,
-                    maxima.view(np.uint16),
-                    alive,
-                    first,
-                    documents,
-                    threshold,
-                    ordinals,
-                    base,
-                    counts,
-                    heap,
-                    size,
-                )
-            if summed and not narrow:
-                scores = sums32
-            elif summed:
+                    sums16, maxima.view(np.uint16), alive, first, documents, threshold, ordinals, base, counts, keys,
+                    buffers, heap, size,
+                )  # fmt: skip
+            if summed and narrow:
                 scores[:padded] = sums16[:padded]
+            elif summed:
+                scores = sums32
             else:
                 scores[:padded] = 0
-            missing = LONG if summed else ALL
             work[0] += add_lists(scores, data, data16, starts, lengths, rows, weights, documents, missing)
             clear_done(whole, scores)
-            return select(scores, maxima, alive, first, documents, threshold, ordinals, base, counts, heap, size)
+            return select(
+                scores, maxima, alive, first, documents, threshold, ordinals, base, counts, keys, buffers, heap, size
+            )
         if n_live > 0:
             work[5] += n_live
             for block in live[:n_live]:
@@ -183,14 +186,14 @@ def prune_superblock(
             elif summed:
                 take_blocks(sums32, live[:n_live], scores)
             else:
-                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], spans, scores, work)
+                score_short(data, data16, starts, lengths, rows, weights, documents, live[:n_live], scores, work)
             chosen = order[: order_rows(lengths, greatest, rows, weights, documents, n_live, worth, order)]
             n_left = score_long(
                 data, data16, starts, lengths, rows, row_data, weights, chosen, shift, documents, threshold, share,
-                live[:n_live], bounds, kept, spans, scores, work,
+                live[:n_live], bounds, scores, work,
             )  # fmt: skip
-            size = collect_blocks(
-                scores, maxima, live[:n_left], alive, first, documents, threshold, ordinals, base, heap, size
+            size = select_parts(
+                scores, live[:n_left], BLOCK, alive, first, documents, threshold, ordinals, base, keys, heap, size
             )
             threshold = max(threshold, heap[0] >> 32) if size == len(heap) else threshold
         if last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from kernel_stamps import kernel_modules, line_for, line_in
 
 from lsr.index.compile import announce_with, kernels_cached, kernels_loaded, load_build_kernels, load_kernels
-from lsr.index.kernels import group_maxima, heap_push, kth_maximum
-from lsr.index.layout import BUCKETS, GROUP
+from lsr.index.hit_kernels import group_maxima, heap_push, kth_maximum, offer, wide_maxima
+from lsr.index.layout import BUCKETS, GROUP, GROUPS
 
 forms = [heap_push, heap_push.py_func]
 
@@ -29,6 +30,35 @@ def test_the_heap_keeps_the_greatest(push: Callable[..., int], keys: list[int], 
     for key in keys:
         size = push(heap, size, key)
     assert sorted(heap[:size].tolist(), reverse=True) == sorted(keys, reverse=True)[:k]
+
+
+@pytest.mark.parametrize("kernel", [offer, offer.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize("room", [10, 50, 200])
+@given(
+    parts=st.lists(st.lists(st.integers(1, 2**62), max_size=60, unique=True), max_size=5),
+    k=st.integers(1, 40),
+)
+def test_many_keys_at_once_leave_a_heap_of_the_greatest(
+    kernel: Callable[..., int], room: int, parts: list[list[int]], k: int
+) -> None:
+    heap, size = np.zeros(k, np.int64), 0
+    unique = [[key for key in part if not any(key in other for other in parts[:n])] for n, part in enumerate(parts)]
+    for part in unique:
+        for begin in range(0, len(part), room):
+            some = part[begin : begin + room]
+            keys = np.zeros(max(room, 64), np.int64)
+            keys[: len(some)] = some
+            size = kernel(keys, len(some), heap, size)
+            assert all(heap[(place - 1) // 2] <= heap[place] for place in range(1, size))
+    assert sorted(heap[:size].tolist(), reverse=True) == sorted(itertools.chain(*unique), reverse=True)[:k]
+
+
+@pytest.mark.parametrize("kernel", [wide_maxima, wide_maxima.py_func], ids=["compiled", "python"])
+@given(maxima=st.lists(st.integers(0, 2**16 - 1), min_size=1, max_size=40))
+def test_maxima_of_groups_of_groups(kernel: Callable[..., int], maxima: list[int]) -> None:
+    tops = np.full(len(maxima), 7, np.uint16)
+    count = kernel(np.array(maxima, np.uint16), len(maxima), tops)
+    assert tops[:count].tolist() == [max(maxima[at : at + GROUPS]) for at in range(0, len(maxima), GROUPS)]
 
 
 @pytest.mark.parametrize("kernel", [kth_maximum, kth_maximum.py_func], ids=["compiled", "python"])

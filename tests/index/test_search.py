@@ -167,6 +167,35 @@ def test_documents_beyond_one_superblock(tmp_path: Path) -> None:
     assert hits(tmp_path, vectors, [0, rows], alive, query, 10, True) == expected(vectors, alive, query, 10)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    held=st.sets(st.integers(0, 40) | st.integers(0, 2**32 - 2), min_size=1, max_size=30),
+    others=st.sets(st.integers(0, 45) | st.integers(0, 2**32 - 1), max_size=10),
+)
+def test_terms_are_found_whatever_their_gaps(tmp_path: Path, held: set[int], others: set[int]) -> None:
+    path = tmp_path / "s"
+    path.unlink(missing_ok=True)
+    write_segment(path, SparseVectors.from_dicts([dict.fromkeys(held, 1.0)], 2**32 - 1), np.arange(1), 1.0)
+    asked = sorted(held | others)
+    places = {term: place for place, term in enumerate(sorted(held))}
+    segment = Segment(path)
+    assert segment.locate_lists(np.array(asked, np.uint32)).numbers.tolist() == [places.get(term, -1) for term in asked]
+    segment.close()
+
+
+@pytest.mark.parametrize("k", [700, 9000, 20_000])
+def test_more_hits_than_are_gone_through_at_a_time(tmp_path: Path, k: int) -> None:
+    """Scores that rise with the place, so that each document is a candidate, with ties: heaps are merged many times."""
+    rows = 40_000
+    weights = (np.arange(rows) // 3 % 5000 + np.arange(rows) // 8000 + 1).astype(np.float32)
+    weights = np.stack([np.minimum(weights, 255), np.maximum(weights // 20, 1)], axis=1)
+    terms = np.tile(np.array([0, 1], np.uint32), rows)
+    vectors = SparseVectors(np.arange(0, 2 * rows + 1, 2), terms, weights.ravel(), 2)
+    query = {0: 3, 1: 50}
+    everybody = np.ones(rows, bool)
+    assert hits(tmp_path, vectors, [0, rows], everybody, query, k) == expected(vectors, everybody, query, k)
+
+
 def test_superblocks_that_cannot_reach_the_threshold_are_skipped(tmp_path: Path) -> None:
     rows = layout.SUPERBLOCK * 3
     weights = np.full(rows, 0.1, np.float32)
