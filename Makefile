@@ -83,6 +83,9 @@ faults: $(VENV)/installed  ## the fault suite: kills, failing calls, power cuts,
 	@command -v strace > /dev/null || echo "strace is not installed: faults of single system calls are skipped (apt-get install strace)"
 	$(VENV)/bin/python tests/faults $(if $(QUICK),--quick)
 
+exactness: $(VENV)/installed  ## 300 SciFact and 1,000 synthetic queries in every way of searching against brute force: some ten minutes
+	LSR_EXACTNESS=1 $(VENV)/bin/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/index/test_exact_at_size.py
+
 DATA ?= ../shared/data
 regressions: $(VENV)/installed  ## evaluations with expected values, on the judged collections below DATA
 	$(VENV)/bin/lsr eval --regressions eval/regressions --data $(DATA)
