@@ -7,7 +7,7 @@ PORT ?= 8080
 
 PIP_FLAGS = --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check bench bench-index bench-encode bench-train bench-ingest bench-churn faults regressions anserini crosscheck openapi clean
+.PHONY: help demo test check bench bench-index bench-encode bench-train bench-ingest bench-churn faults exactness regressions anserini crosscheck openapi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
