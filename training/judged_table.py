@@ -63,7 +63,7 @@ def tabulated(asked: argparse.Namespace) -> str:
         for system, place in dense:
             folder, _, tokens = place.rpartition(":")
             runs[system] = dense_run(
-                collection, system, Path(folder), int(tokens), asked.vectors / f"{system}-{name}.npz"
+                collection, system, Path(folder), int(tokens), asked.vectors / f"{system}-{tokens}-{name}.npz"
             )
         for fusion in asked.fuse:
             runs[fusion] = fused(fusion, runs, list(collection.qrels), asked.depth)
@@ -99,7 +99,8 @@ def dense_run(collection: Collection, name: str, folder: Path, tokens: int, kept
         # A text without any word still has its row: a space is one padded token.
         texts = [f"{document.title} {document.text}".strip() or " " for document in documents]
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("wb") as file:
+        aside = kept.with_name(f".{kept.name}")
+        with aside.open("wb") as file:
             np.savez(
                 file,
                 documents=network.encode_texts(texts, tokens),
@@ -107,6 +108,7 @@ def dense_run(collection: Collection, name: str, folder: Path, tokens: int, kept
                 document_ids=np.array([document.id for document in documents]),
                 query_ids=np.array(list(collection.queries)),
             )
+        aside.replace(kept)
     with np.load(kept) as found:
         documents_, queries = found["documents"].astype(np.float32), found["queries"].astype(np.float32)
         ids, asked = found["document_ids"], found["query_ids"]

@@ -7,7 +7,6 @@ no model. Folders of term-weight heads (uniCOIL, BGE-M3, …) have one format ea
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from lsr.encoders.layouts.base import LookUp
 from lsr.encoders.layouts.masked_lm import ST_ACTIVATIONS
 from lsr.encoders.manifest import IDF, TOKENIZER
 from lsr.encoders.neural import NeuralEncoder
+from lsr.encoders.new_folder import new_folder
 from lsr.errors import EncoderError, InvalidSettingError, MissingExtraError
 
 FORMATS = ("sentence-transformers", "opensearch", "masked-lm")
@@ -75,18 +75,8 @@ def export_checkpoint(encoder: NeuralEncoder, target: Path, *, format: str) -> P
                 raise InvalidSettingError(
                     f"{format} cannot say the {name} {pooling[name]!r}", remedy="Export to sentence-transformers"
                 )
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidSettingError(f"{target} is not empty", remedy="Name a new folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        aside.mkdir()
-        _write(encoder, document, query, pooling, aside, format)
-        if target.exists():
-            target.rmdir()
-        os.replace(aside, target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with new_folder(target) as made:
+        _write(encoder, document, query, pooling, made, format)
     return target
 
 

@@ -6,9 +6,7 @@ Knows checkpoints' folders. Light to import: no torch.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lsr.encoders.manifest import IDF, TOKENIZER
+from lsr.encoders.new_folder import check_new, new_folder
 from lsr.errors import CorruptionError, InvalidSettingError, TrainingError
 from lsr.training.checkpoints import trained_model
 
@@ -61,25 +60,18 @@ def average_checkpoints(
         raise InvalidSettingError(f"{len(given)} weights for {len(paths)} checkpoints")
     if not all(np.isfinite(given)) or min(given) < 0 or not sum(given) > 0:
         raise InvalidSettingError(f"weights are {given}, they must be 0 or more and not all 0")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidSettingError(f"{target} is not empty", remedy="Name a new folder")
+    check_new(target)
     folders = [trained_model(path) for path in paths]
     mean = _mean(folders, [weight / sum(given) for weight in given])
     if bias_shift:
         if _BIAS not in mean:
             raise InvalidSettingError(f"{folders[-1]} has no {_BIAS} to shift")
         mean[_BIAS] = mean[_BIAS] + bias_shift
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        made = Path(scratch) / "model"
-        made.mkdir()
+    with new_folder(target) as made:
         for file in folders[-1].iterdir():
             if file.name in {_CONFIG, TOKENIZER, IDF, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}:
                 shutil.copyfile(file, made / file.name)
         _save({name: tensor.astype(np.float32) for name, tensor in mean.items()}, made / _WEIGHTS)
-        if target.exists():
-            target.rmdir()
-        os.replace(made, target)
     return target
 
 

@@ -6,9 +6,7 @@ Knows a run's folder and what travels with its model. The formats themselves are
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from lsr.encoders.checkpoint import Checkpoint
 from lsr.encoders.export import FORMATS as LAYOUTS
 from lsr.encoders.export import export_checkpoint
+from lsr.encoders.new_folder import check_new, new_folder
 from lsr.encoders.settings import Setting
 from lsr.errors import EncoderError, InvalidSettingError
 from lsr.training.checkpoints import trained_model
@@ -82,15 +81,12 @@ def export_model(
         raise InvalidSettingError(f"format is {format!r}, it must be one of {', '.join(FORMATS)}")
     if prune and format != "onnx":
         raise InvalidSettingError(f"{format} cannot say that an encoder prunes", remedy="Leave prune out")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidSettingError(f"{target} is not empty", remedy="Name a new folder")
+    check_new(target)
     given = Path(path).expanduser()
     found = Checkpoint.locate(str(trained_model(given)) if given.is_dir() else path)
     found.check()
     _check_vocabulary(found)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        made = Path(scratch) / "model"
+    with new_folder(target) as made:
         if format == "onnx":
             if settings:
                 raise InvalidSettingError("onnx takes no settings of an encoder", remedy="Leave them out")
@@ -112,9 +108,6 @@ def export_model(
             if (found.folder / file).is_file():
                 shutil.copyfile(found.folder / file, made / file)
         size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-        if target.exists():
-            target.rmdir()
-        os.replace(made, target)
     return Exported(found.name, size)
 
 

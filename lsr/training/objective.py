@@ -86,9 +86,7 @@ class Objective(torch.nn.Module):
             if self.training:
                 self._observe(documents, asked, batch)
             factor = self._factor()
-            groups = torch.zeros_like(batch["lengths"])
-            groups[batch["own"]] = batch["groups"][:, None]
-            weights = Batch(documents, asked, batch["lengths"], idf, self.document_frequency, groups)
+            weights = Batch(documents, asked, batch["lengths"], idf, self.document_frequency, batch["groups"])
             for name, penalty, regularizer in self._regularizers:
                 parts[name] = penalty * factor * regularizer(weights)
             loss = torch.stack(list(parts.values())).sum()

@@ -245,6 +245,14 @@ def test_tensors_of_a_batch(tmp_path: Path) -> None:
     assert [len(ids[0]) for ids, _ in found["chunks"]] == [6, 4]
 
 
+def test_documents_are_of_the_group_that_their_query_was_drawn_in(tmp_path: Path) -> None:
+    rows = [{"query": "the moon", "pos": "moon sea"}, {"query": "ice", "pos": "ice bread"}]
+    mined = [np.array([[1], [0]], np.int32)]
+    drawn = Sampler(prepared(tmp_path, rows), Sampling(queries=4, group=2), [Source("x")], mined, 0).draw(0)
+    assert drawn.own.tolist() == [[0, 4], [1, 5], [2, 6], [3, 7]]
+    assert drawn.groups.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
 def test_ragged_rows_come_back(tmp_path: Path) -> None:
     rows = [[1, 2], [], [3]]
     Ragged.concat([Ragged.of(rows, np.uint16), Ragged.of([], np.uint16)]).save(tmp_path, "x")

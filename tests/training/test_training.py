@@ -224,12 +224,11 @@ def test_a_neural_query_side_learns_too(tmp_path: Path) -> None:
     assert not (trained.model / "idf.json").exists()
 
 
-@pytest.mark.parametrize(("target", "end"), [(30, 4.0), (50, 1.0), (80, 0.25)])
-def test_the_controller_moves_lambda_towards_its_target(tmp_path: Path, target: int, end: float) -> None:
+def steered(tmp_path: Path, control: Any, warmup: float = 0.0) -> Any:
+    """An objective of 100 steps without losses, in which only the controller does something."""
     from encoder_checkpoints import save_checkpoint
 
     from lsr.training.objective import Objective
-    from lsr.training.recipe import Controller
     from lsr.training.student import load_student
 
     student = load_student(
@@ -240,8 +239,15 @@ def test_the_controller_moves_lambda_towards_its_target(tmp_path: Path, target: 
         special_ids=(0,),
         seed=0,
     )
+    return Objective(student, [], [], control, steps=100, warmup=warmup)
+
+
+@pytest.mark.parametrize(("target", "end"), [(30, 4.0), (50, 1.0), (80, 0.25)])
+def test_the_controller_moves_lambda_towards_its_target(tmp_path: Path, target: int, end: float) -> None:
+    from lsr.training.recipe import Controller
+
     control = Controller(terms=target, rate=0.1, least=0.25, most=4.0, start=0.5)
-    objective = Objective(student, [], [], control, steps=100, warmup=0.4)
+    objective = steered(tmp_path, control, warmup=0.4)
     documents = torch.zeros(4, 75)
     documents[:, 10:60] = 1.0  # 50 terms
     batch = {"columns": torch.tensor([12, 70])}
@@ -271,22 +277,10 @@ def test_the_controller_moves_lambda_towards_its_target(tmp_path: Path, target: 
 def test_a_floor_lowers_lambda_only_under_it(
     tmp_path: Path, terms: int, flops: float, start: float, end: float
 ) -> None:
-    from encoder_checkpoints import save_checkpoint
-
-    from lsr.training.objective import Objective
     from lsr.training.recipe import Controller
-    from lsr.training.student import load_student
 
-    student = load_student(
-        save_checkpoint(tmp_path),
-        head="keep",
-        idf=np.ones(75, np.float32),
-        trainable_idf=False,
-        special_ids=(0,),
-        seed=0,
-    )
     control = Controller(terms=60, terms_least=40, flops=flops, rate=0.1, least=0.25, most=4.0, start=0.0)
-    objective = Objective(student, [], [], control, steps=100, warmup=0.0)
+    objective = steered(tmp_path, control)
     objective.state[1] = start
     documents = torch.zeros(4, 75)
     documents[:, 1 : 1 + terms] = 1.0
@@ -296,22 +290,11 @@ def test_a_floor_lowers_lambda_only_under_it(
 
 
 def test_a_floor_with_a_bias_rate_lifts_the_biases_and_leaves_lambda_alone(tmp_path: Path) -> None:
-    from encoder_checkpoints import save_checkpoint
-
-    from lsr.training.objective import Objective
     from lsr.training.recipe import Controller
-    from lsr.training.student import load_student
 
-    student = load_student(
-        save_checkpoint(tmp_path),
-        head="keep",
-        idf=np.ones(75, np.float32),
-        trainable_idf=False,
-        special_ids=(0,),
-        seed=0,
-    )
     control = Controller(terms=60, terms_least=40, bias_rate=0.25, rate=0.1, least=1.0, most=4.0, start=0.0)
-    objective = Objective(student, [], [], control, steps=100, warmup=0.0)
+    objective = steered(tmp_path, control)
+    student = objective.student
     before = student.bias.detach().clone()
     documents = torch.zeros(4, 75)
     documents[:, 1:31] = 1.0  # 30 terms

@@ -29,7 +29,7 @@ class Drawn:
     queries : int64 ndarray of shape (Q,)
     documents : int64 ndarray of shape (D,), the positives first
     own : int64 ndarray of shape (Q, C), columns of each query's positive and negatives
-    groups : int64 ndarray of shape (Q,), from 0; the queries of a group, and their documents, are of one domain
+    groups : int64 ndarray of shape (D,), from 0; the queries that a group's documents were drawn for are of one domain
     """
 
     queries: NDArray[np.int64]
@@ -103,7 +103,8 @@ class Sampler:
             columns += self._hard(rng, mined, queries, columns[0])
         documents = np.stack(columns)
         own = np.arange(documents.size).reshape(documents.shape).T
-        return Drawn(queries, documents.reshape(-1), own, np.arange(settings.queries) // group)
+        groups = np.tile(np.arange(settings.queries) // group, len(documents))
+        return Drawn(queries, documents.reshape(-1), own, groups)
 
     def _given(self, rng: np.random.Generator, pseudo: bool, row: int) -> list[int]:
         """`given_negatives` of the row's own, each once before one comes again; any document where it has none."""
@@ -201,7 +202,7 @@ def collated(data: PreparedData, drawn: Drawn, chunk: int) -> dict[str, Any]:
         lengths : int64 (D,), tokens without special ones;
         columns : int64 (U,), the terms of all queries, ascending; queries : float32 (Q, U), 1 where a query has one;
         query_ids, query_mask : (Q, L), the queries as a network reads them;
-        own : int64 (Q, C); groups : int64 (Q,); same : bool (Q, D), True where a document is the query's positive.
+        own : int64 (Q, C); groups : int64 (D,); same : bool (Q, D), True where a document is the query's positive.
     """
     import torch
 
