@@ -267,7 +267,8 @@ def theirs(folder: Path, arguments: argparse.Namespace, watch: Stopwatch) -> Non
             report_to=[],
             disable_tqdm=True,
             router_mapping=routes,
-            dataloader_num_workers=WORKERS if cuda else 0,
+            # An epoch is one batch here: workers would be spawned, each importing the whole library, before every step.
+            dataloader_num_workers=0,
         )
         trainer = SparseEncoderTrainer(model, settings, Dataset.from_dict(columns), loss=loss)
         trainer.remove_callback(PrinterCallback)
