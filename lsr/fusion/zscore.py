@@ -72,7 +72,7 @@ def _normalised(scores: list[float]) -> list[float]:
     least, most = min(scores), max(scores)
     if most == least:
         return [1.0] * len(scores)
-    # First by a power of two, which rounds nothing, to within ±1, then by the range: no difference, no square overflows.
+    # First by a power of two, which rounds nothing, to within ±1, then by the range: so nothing overflows.
     scaled = np.ldexp(np.array(scores, np.float64), -math.frexp(max(-least, most))[1])
     shifted = (scaled - scaled.min()) / (scaled.max() - scaled.min())
     found: list[float] = (shifted / shifted.std()).tolist()
