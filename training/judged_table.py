@@ -1,13 +1,13 @@
 """How a sparse encoder stands on judged collections beside dense encoders, the teachers' ensemble and hybrids.
 
-    python eval/beir.py --sets scifact … --systems bm25 lsr-mini-en --data DATA --out RUNS
+    python eval/beir.py --sets scifact … --systems bm25 lsr-mini-en --data DATA --out RUNS --measures nDCG@10 R@1000
     python training/judged_table.py --runs RUNS --data DATA --sets scifact … --dense minilm=FOLDER:256 \
         mpnet=FOLDER:384 --fuse lsr-mini-en+minilm bm25+minilm mpnet+0.5*minilm+0.75*bm25
 
 Sparse systems are the runs that eval/beir.py left, RUNS/<set>/<system>.trec, as served. Dense ones are exact cosines
 of sentence-transformers checkpoints, float16, texts cut to so many tokens; their vectors are kept below --vectors and
-found again. A fusion is min-max over the first --depth hits of each, weights as written. Nothing is chosen here.
-Prints a Markdown table of the measure; --to writes it too.
+found again. A fusion is `lsr.fusion.zscore_fusion` over the first --depth hits of each, weights as written; runs that
+were cut at fewer are refused. Nothing is chosen here. Prints a Markdown table of the measure; --to writes it too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.errors import LsrError
+from lsr.errors import EvaluationError, LsrError
 from lsr.eval.collections import load_collection
 from lsr.eval.collections.base import Collection
 from lsr.eval.measures import measure_run
 from lsr.eval.runs import Run, read_run
-from lsr.fusion import minmax_fusion
+from lsr.fusion import zscore_fusion
 
 _KEPT = 1000
 
@@ -39,7 +39,7 @@ def main() -> None:
     add("--systems", nargs="+", default=["bm25", "lsr-mini-en"], help="labels of runs")
     add("--dense", nargs="*", default=[], help="NAME=FOLDER:TOKENS")
     add("--fuse", nargs="*", default=[], help="WEIGHT*NAME+NAME…")
-    add("--depth", type=int, default=100, help="of fusions (default: 100)")
+    add("--depth", type=int, default=200, help="of fusions, 1,000 at most (default: 200)")
     add("--vectors", type=Path, default=Path("vectors"), help="where dense vectors are kept")
     add("--measure", default="nDCG@10", help="a name of ir_measures")
     add("--to", type=Path, help="write the table here")
@@ -59,6 +59,7 @@ def tabulated(asked: argparse.Namespace) -> str:
     rows: dict[str, list[float]] = {}
     for name in asked.sets:
         collection = load_collection(asked.data / "beir" / name)
+        documents = sum(1 for _ in collection.documents())
         runs = {system: read_run(asked.runs / name / f"{system}.trec") for system in asked.systems}
         for system, place in dense:
             folder, _, tokens = place.rpartition(":")
@@ -66,7 +67,7 @@ def tabulated(asked: argparse.Namespace) -> str:
                 collection, system, Path(folder), int(tokens), asked.vectors / f"{system}-{tokens}-{name}.npz"
             )
         for fusion in asked.fuse:
-            runs[fusion] = fused(fusion, runs, list(collection.qrels), asked.depth)
+            runs[fusion] = fused(fusion, runs, list(collection.qrels), asked.depth, documents)
         for system, run in runs.items():
             rows.setdefault(system, []).append(measure_run(run, collection.qrels, [asked.measure]).mean[asked.measure])
     head = f"| {asked.measure} | " + " | ".join(asked.sets) + " | mean |"
@@ -77,16 +78,38 @@ def tabulated(asked: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def fused(expression: str, runs: dict[str, Run], queries: Sequence[str], depth: int) -> Run:
-    """The fusion that `0.5*a+b` says, query by query."""
+def fused(expression: str, runs: dict[str, Run], queries: Sequence[str], depth: int, documents: int) -> Run:
+    """The fusion that `0.5*a+b` says, query by query.
+
+    Raises
+    ------
+    EvaluationError
+        There is no such system, or its run was cut at fewer hits than `depth`.
+    """
     legs, weights = [], []
     for part in expression.split("+"):
         weight, star, name = part.rpartition("*")
         if name not in runs:
-            sys.exit(f"error: {expression}: there is no system {name}; there are {', '.join(runs)}")
+            raise EvaluationError(f"{expression}: there is no system {name!r}", remedy=f"There are {', '.join(runs)}")
+        cut = cut_at(runs[name], documents)
+        if cut is not None and cut < depth:
+            raise EvaluationError(
+                f"{expression}: the run of {name} was cut at {cut} hits, the fusion looks at {depth}",
+                remedy=f"Make it with --measures nDCG@10 R@{depth}, or choose --depth {cut}",
+            )
         legs.append(runs[name])
         weights.append(float(weight) if star else 1.0)
-    return {query: minmax_fusion([leg.get(query, []) for leg in legs], weights, depth=depth) for query in queries}
+    return {query: zscore_fusion([leg.get(query, []) for leg in legs], weights, depth=depth) for query in queries}
+
+
+def cut_at(run: Run, documents: int) -> int | None:
+    """How many hits a query a run was cut at, None where every query seems to have all of its hits.
+
+    A run that was cut has as many for most queries; one that was not has them only where that is all `documents`.
+    """
+    lengths = [len(hits) for hits in run.values()]
+    longest = max(lengths)
+    return longest if longest < documents and 2 * lengths.count(longest) > len(lengths) else None
 
 
 def dense_run(collection: Collection, name: str, folder: Path, tokens: int, kept: Path) -> Run:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lsr.fusion.minmax import minmax_fusion
+from lsr.fusion.zscore import zscore_fusion
 
-__all__ = ["minmax_fusion"]
+__all__ = ["zscore_fusion"]
