@@ -1,26 +1,22 @@
 """The mean of several runs' weights ("model soup", arXiv 2203.05482): one model of the same size.
 
 It works where the runs share their beginning, so that their weights lie in one valley: from other heads they do not.
-Knows checkpoints' folders. Light to import: no torch.
+Knows weights, not files. Light to import: no torch.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lsr.encoders.manifest import IDF, TOKENIZER
+from lsr.encoders.manifest import TOKENIZER
 from lsr.encoders.new_folder import check_new, new_folder
-from lsr.errors import CorruptionError, InvalidSettingError, TrainingError
+from lsr.errors import InvalidSettingError, TrainingError
 from lsr.training.checkpoints import trained_model
-
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
-#: The bias of the vocabulary in a `BertForMaskedLM`.
-_BIAS = "cls.predictions.bias"
+from lsr.training.tensors import load_tensors, vocabulary_biases, write_like
 
 
 def average_checkpoints(
@@ -64,49 +60,25 @@ def average_checkpoints(
     folders = [trained_model(path) for path in paths]
     mean = _mean(folders, [weight / sum(given) for weight in given])
     if bias_shift:
-        if _BIAS not in mean:
-            raise InvalidSettingError(f"{folders[-1]} has no {_BIAS} to shift")
-        mean[_BIAS] = mean[_BIAS] + bias_shift
+        for name in vocabulary_biases(mean, folders[-1]):
+            mean[name] = mean[name] + bias_shift
     with new_folder(target) as made:
-        for file in folders[-1].iterdir():
-            if file.name in {_CONFIG, TOKENIZER, IDF, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"}:
-                shutil.copyfile(file, made / file.name)
-        _save({name: tensor.astype(np.float32) for name, tensor in mean.items()}, made / _WEIGHTS)
+        write_like(folders[-1], made, {name: tensor.astype(np.float32) for name, tensor in mean.items()})
     return target
 
 
 def _mean(folders: Sequence[Path], shares: Sequence[float]) -> dict[str, Any]:
     """Of all tensors, float64."""
-    last = _load(folders[-1])
+    last = load_tensors(folders[-1])
     mean = {name: shares[-1] * tensor.astype(np.float64) for name, tensor in last.items()}
     for folder, share in zip(folders[:-1], shares[:-1], strict=True):
         if (folder / TOKENIZER).read_bytes() != (folders[-1] / TOKENIZER).read_bytes():
             raise TrainingError(
                 f"{folder} has not the tokenizer of {folders[-1]}", remedy="Average runs of one student"
             )
-        state = _load(folder)
+        state = load_tensors(folder)
         if {n: t.shape for n, t in state.items()} != {n: t.shape for n, t in last.items()}:
             raise TrainingError(f"{folder} has not the tensors of {folders[-1]}", remedy="Average runs of one student")
         for name, tensor in state.items():
             mean[name] += share * tensor.astype(np.float64)
     return mean
-
-
-def _load(folder: Path) -> dict[str, Any]:
-    import safetensors
-    import safetensors.numpy
-
-    for name in (_CONFIG, _WEIGHTS, TOKENIZER):
-        if not (folder / name).is_file():
-            raise TrainingError(f"{folder} has no {name}", remedy="Name a run of `lsr train` or a checkpoint's folder")
-    try:
-        state: dict[str, Any] = safetensors.numpy.load_file(folder / _WEIGHTS)
-    except safetensors.SafetensorError as error:
-        raise CorruptionError(folder / _WEIGHTS, str(error), remedy="Take another checkpoint of the run") from None
-    return state
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    import safetensors.numpy
-
-    safetensors.numpy.save_file(state, path, metadata={"format": "pt"})
