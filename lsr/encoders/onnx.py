@@ -47,9 +47,10 @@ class OnnxEncoder(MaskedLmEncoder):
         hash in the manifest when it is loaded (CorruptionError).
     name : str, optional
         Name in the registry, which then also says `queries`; the folder's path without it.
-    queries : "neural" or "inference-free"
+    queries : "neural" or "inference-free", optional
         The latter: unique tokens × `idf.json`, or × 1 where the folder has none; then an index weights them by its
-        own document frequencies.
+        own document frequencies. Unless it is given, inference-free where the folder has an `idf.json`: no other model
+        is exported with one.
     max_length : int, optional
         Tokens of a text that the network reads, special ones included; the manifest's (256) unless it is given.
         Queries by look-up are read whole.
@@ -71,7 +72,7 @@ class OnnxEncoder(MaskedLmEncoder):
         folder: Path,
         *,
         name: str | None = None,
-        queries: str = "neural",
+        queries: str | None = None,
         max_length: int | None = None,
         prune: float | None = None,
         precision: str | None = None,
@@ -80,6 +81,8 @@ class OnnxEncoder(MaskedLmEncoder):
     ) -> None:
         self._folder = folder
         self._manifest = manifest = Manifest.read(folder)
+        if queries is None:
+            queries = "inference-free" if IDF in manifest.files else "neural"
         if queries not in QUERIES:
             raise InvalidSettingError(f"queries is {queries!r}, it must be one of {', '.join(QUERIES)}")
         length = manifest.max_length if max_length is None else max_length

@@ -171,7 +171,7 @@ _NAMED = {
         _carried("lsr-mini-en", "inference-free"),
     ),
     "splade-tiny-doc": _Entry(
-        "splade-tiny for documents, look-up for queries: twice as fast to index with, less good",
+        "splade-tiny for documents, look-up for queries: three times as fast to index with, less good",
         _ONNX_KINDS,
         _carried("splade-tiny", "inference-free"),
     ),

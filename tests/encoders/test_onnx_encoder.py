@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lsr.encoders.convert import convert_checkpoint
 from lsr.encoders.manifest import Manifest, digest
 from lsr.encoders.onnx import OnnxEncoder
-from lsr.encoders.registry import load_encoder
+from lsr.encoders.registry import CARRIED, load_encoder
 from lsr.encoders.splade import SpladeEncoder
 from lsr.errors import CorruptionError, EncoderError, InvalidSettingError
 from lsr.vectors import SparseVectors
@@ -208,6 +208,14 @@ def test_settings_give_the_encoder_again() -> None:
     by_path = OnnxEncoder(SPLADE_TINY, queries="inference-free")
     assert load_encoder(by_path.name, settings=by_path.settings).fingerprint == by_path.fingerprint
     assert by_path.fingerprint == load_encoder("splade-tiny-doc").fingerprint
+
+
+def test_a_folder_with_a_table_looks_queries_up_unless_it_is_told() -> None:
+    by_path = OnnxEncoder(CARRIED / "lsr-mini-en")
+    assert by_path.lexical_queries
+    assert by_path.fingerprint == load_encoder("lsr-mini-en").fingerprint
+    assert not OnnxEncoder(CARRIED / "lsr-mini-en", queries="neural").lexical_queries
+    assert not OnnxEncoder(SPLADE_TINY).lexical_queries
 
 
 def test_fingerprint_changes_with_what_changes_vectors_only() -> None:

@@ -27,7 +27,7 @@ def encoder(tmp_path: Path) -> OnnxEncoder:
     record = json.loads((folder / "manifest.json").read_text())
     record["files"]["idf.json"] = sha256(data)
     (folder / "manifest.json").write_text(json.dumps(record))
-    return OnnxEncoder(folder, queries="inference-free")
+    return OnnxEncoder(folder)
 
 
 DOCUMENTS = [Document("1", "the moon and the tide"), Document("2", "the moon"), Document("3", "the moon over ice")]
