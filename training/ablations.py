@@ -4,8 +4,9 @@
 
 The same command goes on where it was stopped: a run that is done is not run again. --prepare only computes what the
 runs share (data, teachers' vectors, mined negatives): on a machine that has the sources, for one that gets `data.cache`
-alone. --report runs nothing and compares what is done. The table is written anew whenever a run ends; the last line is
-one JSON object.
+alone. --report runs nothing and compares what is done. --at-terms N compares done runs with their biases lowered until
+a held-out document has N terms on average, which is equal sparsity whatever the controller reached. The table is
+written anew whenever a run ends; the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import sys
 import time
 from pathlib import Path
 
-from lsr.errors import LsrError
+from lsr.errors import LsrError, TrainingError
 from lsr.eval.provenance import cpu_model
-from lsr.training.ablation.plan import jobs, read_plan
+from lsr.training.ablation.matched import measure_at_terms
+from lsr.training.ablation.plan import Job, Plan, jobs, read_plan
 from lsr.training.ablation.report import as_markdown, compare
 from lsr.training.ablation.results import result
 from lsr.training.ablation.running import gather_for, run_jobs, unfinished
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu",), help="by default a GPU where there is one")
     parser.add_argument("--prepare", action="store_true", help="only compute what the runs share")
     parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument("--at-terms", type=float, metavar="N", help="compare at N terms a document; runs nothing")
     parser.add_argument("--to", type=Path, help="write the table here")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that our processes are ended too
@@ -51,12 +54,7 @@ def main() -> None:
 def follow(arguments: argparse.Namespace, start: float) -> None:
     plan = read_plan(arguments.plan)
     every = jobs(plan)
-    chosen = [
-        job
-        for job in unfinished(every)
-        if job.seed in (arguments.seeds or plan.seeds)
-        and (not arguments.variants or job.variant.name in arguments.variants)
-    ]
+    chosen = [job for job in unfinished(every) if wanted(job, plan, arguments)]
     for name in set(arguments.variants or ()) - {variant.name for variant in plan.variants}:
         sys.exit(f"error: {arguments.plan} has no variant {name!r}")
     say(f"{len(every)} runs, {len(chosen)} to do")
@@ -64,10 +62,13 @@ def follow(arguments: argparse.Namespace, start: float) -> None:
 
     def report() -> str:
         """The table, which is written too, and the JSON object."""
-        found = [result(job) for job in every]
-        missing = {job.name: "not run" for job, one in zip(every, found, strict=True) if one is None}
+        found = [result(job, arguments.at_terms) for job in every]
+        lacking = "not run" if arguments.at_terms is None else "not measured"
+        missing = {job.name: lacking for job, one in zip(every, found, strict=True) if one is None}
         rows = compare(plan, [one for one in found if one is not None])
         table = f"# Ablations ({time.strftime('%Y-%m-%d')})\n\n{made_by(arguments)}\n"
+        if arguments.at_terms is not None:
+            table += f"Biases lowered until a held-out document has {arguments.at_terms:g} terms on average.\n"
         table += as_markdown(plan, rows, missing | failed)
         if arguments.to is not None:
             arguments.to.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,10 @@ def follow(arguments: argparse.Namespace, start: float) -> None:
         variants = {row.variant.name: row.to_dict() for row in rows}
         return table + json.dumps({"recipe": plan.recipe.name, "variants": variants, "missing": missing | failed})
 
+    if arguments.at_terms is not None:
+        failed |= measured(plan, [job for job in every if wanted(job, plan, arguments)], arguments)
+        print(report())
+        sys.exit(bool(failed))
     if chosen and not arguments.report:
         gather_for(plan.recipe, chosen, say)
     if not arguments.report and not arguments.prepare:
@@ -92,6 +97,26 @@ def follow(arguments: argparse.Namespace, start: float) -> None:
         print(report())
     if failed:
         sys.exit(1)
+
+
+def wanted(job: Job, plan: Plan, arguments: argparse.Namespace) -> bool:
+    """Whether --seeds and --variants name it."""
+    of_seeds = job.seed in (arguments.seeds or plan.seeds)
+    return of_seeds and (not arguments.variants or job.variant.name in arguments.variants)
+
+
+def measured(plan: Plan, some: list[Job], arguments: argparse.Namespace) -> dict[str, str]:
+    """Measure done runs at equal terms; what those said that could not be, by their names."""
+    failed = {}
+    for job in some:
+        if result(job) is None or result(job, arguments.at_terms) is not None:
+            continue
+        try:
+            measure_at_terms(job, plan.recipe, arguments.at_terms, device=arguments.device, say=say)
+        except TrainingError as error:
+            failed[job.name] = str(error).splitlines()[0]
+            say(f"{job.name}: {failed[job.name]}")
+    return failed
 
 
 def made_by(arguments: argparse.Namespace) -> str:

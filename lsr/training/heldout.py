@@ -7,12 +7,14 @@ those are for `lsr eval`, and no choice is made on them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from lsr.errors import TrainingError
 from lsr.training.data.batches import framed
 from lsr.training.data.prepared import PreparedData
 from lsr.training.data.ragged import Ragged
@@ -58,8 +60,26 @@ class HeldOutFigures:
 
 
 @torch.no_grad()
-def evaluate_held_out(student: Student, data: PreparedData, seed: int) -> HeldOutFigures | None:
-    """Rank a pool of documents, the positives among them, for each held-out query. None where nothing is held out."""
+def evaluate_held_out(
+    student: Student, data: PreparedData, seed: int, *, terms: float | None = None
+) -> HeldOutFigures | None:
+    """Rank a pool of documents, the positives among them, for each held-out query. None where nothing is held out.
+
+    Parameters
+    ----------
+    student : Student
+    data : PreparedData
+    seed : int
+        Of the pool.
+    terms : float, optional
+        Measure as if all biases of the vocabulary were lower by one amount, that which leaves a document of the pool so
+        many terms on average: students of different sparsity then compare at the same.
+
+    Raises
+    ------
+    TrainingError
+        Documents have fewer terms than `terms`.
+    """
     held = data.pairs[data.held_out]
     if not len(held):
         return None
@@ -78,16 +98,20 @@ def evaluate_held_out(student: Student, data: PreparedData, seed: int) -> HeldOu
         asked = presence * student.idf()[columns]
     else:
         asked = _encoded(student, data.queries, queries, data)
+    order = np.argsort([-len(data.documents[int(d)]) for d in pool], kind="stable")
+    parts = _in_parts(student, data, pool, order)
+    if terms is not None:
+        kept = [(chosen, found.to_sparse()) for chosen, found in parts]
+        amount = _surplus([found.values() for _, found in kept], round(terms * len(pool)))
+        parts = ((chosen, _lowered(found.to_dense(), amount)) for chosen, found in kept)
+        if not student.inference_free:
+            asked = _lowered(asked, amount)
     scored = torch.empty(len(queries), len(pool), device=device)
     shares = torch.zeros(len(student.kept), device=device)
-    order = np.argsort([-len(data.documents[int(d)]) for d in pool], kind="stable")
-    for start in range(0, len(pool), _BATCH):
-        chosen = order[start : start + _BATCH]
-        found = _encoded(student, data.documents, pool[chosen], data)
+    for chosen, found in parts:
         shares += (found > 0).sum(0)
-        if student.inference_free:
-            found = found[:, columns]
-        scored[:, torch.from_numpy(chosen).to(device)] = asked @ found.T
+        weights = found[:, columns] if student.inference_free else found
+        scored[:, torch.from_numpy(chosen).to(device)] = asked @ weights.T
     student.train(training)
     shares /= len(pool)
     ranks = _first_ranks(scored, held, queries, place)
@@ -117,6 +141,31 @@ def evaluate_held_out(student: Student, data: PreparedData, seed: int) -> HeldOu
         by_domain=reciprocal,
         by_query=by_query,
     )
+
+
+def _in_parts(
+    student: Student, data: PreparedData, pool: np.ndarray, order: np.ndarray
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    """Places in the pool, long documents first, and the weights of those."""
+    for start in range(0, len(pool), _BATCH):
+        chosen = order[start : start + _BATCH]
+        yield chosen, _encoded(student, data.documents, pool[chosen], data)
+
+
+def _surplus(weights: Iterable[torch.Tensor], count: int) -> float:
+    """How far logits behind weights log1p(relu(logit)) must come down for `count` of the weights to be left."""
+    logits = torch.cat([torch.expm1(part.double()) for part in weights])
+    if count > len(logits):
+        raise TrainingError(
+            f"held-out documents have {len(logits):,} terms in all, {count:,} are asked for",
+            remedy="Ask for fewer terms than the sparsest run has",
+        )
+    return 0.0 if count == len(logits) else float(logits.kthvalue(len(logits) - count).values)
+
+
+def _lowered(weights: torch.Tensor, amount: float) -> torch.Tensor:
+    """The weights that logits lower by `amount` have."""
+    return torch.log1p(torch.relu(torch.expm1(weights.double()) - amount)).to(weights.dtype)
 
 
 def _first_ranks(scored: torch.Tensor, held: np.ndarray, queries: np.ndarray, place: dict[int, int]) -> list[int]:

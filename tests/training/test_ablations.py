@@ -16,6 +16,7 @@ from training_help import TEACHERS, write_recipe
 
 from lsr.errors import RecipeError
 from lsr.eval.significance import paired_test
+from lsr.training.ablation.matched import measure_at_terms
 from lsr.training.ablation.plan import Job, Plan, Variant, jobs, read_plan
 from lsr.training.ablation.report import as_markdown, compare
 from lsr.training.ablation.results import Result, result
@@ -148,6 +149,18 @@ def test_two_variants_of_two_seeds_are_run_once_and_compared(tmp_path: Path) -> 
     assert "4 runs, 0 to do" in again.stderr
     assert json.loads(again.stdout.splitlines()[-1]) == figures
     assert {path: path.stat().st_mtime_ns for path in models} == models
+    least = min(row["mean"]["terms"] for row in figures["variants"].values())
+    wanted = round(least / 2)
+    equal = door(plan, "--at-terms", str(wanted))
+    assert equal.returncode == 0, equal.stderr
+    for row in json.loads(equal.stdout.splitlines()[-1])["variants"].values():
+        assert row["mean"]["terms"] == pytest.approx(wanted, abs=0.1)
+    assert json.loads(door(plan, "--report").stdout.splitlines()[-1]) == figures
+    dense = door(plan, "--at-terms", "100000", "--variants", "base")
+    assert dense.returncode == 1
+    assert "base-2: held-out documents have" in dense.stderr
+    assert "are asked for" in json.loads(dense.stdout.splitlines()[-1])["missing"]["base-1"]
+    assert "terms is -1.0" in door(plan, "--at-terms", "-1").stderr
     plan.write_text(plan.read_text().replace("weight=0.002", "weight=0.003"))
     assert "holds a run of another recipe or seed" in door(plan).stderr
 
@@ -190,6 +203,13 @@ def test_a_run_is_done_when_it_left_its_model(tmp_path: Path) -> None:
     assert found.figures["mrr"] == trained.figures["heldout_mrr"]
     assert found.figures["kl"] > 0
     assert found.reciprocal.mean() == pytest.approx(found.figures["mrr"])
+    # At the terms that it has, a run measures as it did.
+    terms = found.figures["terms"]
+    measure_at_terms(job, tmp_path / "recipe.toml", terms, device="cpu", say=lambda line: None)
+    same = result(job, terms)
+    assert same is not None
+    assert {**same.figures, "flops": 0} == pytest.approx({**found.figures, "flops": 0})
+    np.testing.assert_allclose(same.reciprocal, found.reciprocal)
 
 
 def made(plan: Plan, variant: int, seed: int, reciprocal: Any, pool: str = "data") -> Result:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,12 @@ from lsr.training.claim import holds_another
 
 #: Figures by name, as the table has them; `kl` is the mean of the log's last entry, over the batches of the variant.
 FIGURES = ("mrr", "recall", "terms", "flops", "ubiquitous", "kl")
-#: In a run's folder, written by training (`lsr.training.heldout`, whose import loads torch).
-_HELD_OUT = "heldout.json"
+
+
+def held_out_file(job: Job, terms: float | None = None) -> Path:
+    """In the run's folder: its held-out figures as it ended, or at so many terms a document."""
+    # As it ended: written by training (`lsr.training.heldout`, whose import loads torch).
+    return job.output / ("heldout.json" if terms is None else f"heldout-{terms:g}.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,8 @@ class Result:
     reciprocal: NDArray[np.float64]
 
 
-def result(job: Job) -> Result | None:
-    """The result of a run, None where it is not done.
+def result(job: Job, terms: float | None = None) -> Result | None:
+    """The result of a run, None where it is not done, or not measured at so many terms.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def result(job: Job) -> Result | None:
             f"{job.output} holds a run of another recipe or seed",
             remedy="Remove the folder to run it anew, or choose another output for the changed plan",
         )
-    held = job.output / _HELD_OUT
+    held = held_out_file(job, terms)
     if not (held.is_file() and (job.output / MODEL / "config.json").is_file()):
         return None
     record = json.loads(held.read_text())
