@@ -265,7 +265,7 @@ def _student(
     student.compiled = recipe.optimizer.compile
     if settings.head == "calibrated" and not resuming:
         rng = np.random.default_rng([recipe.run.seed, 3])
-        chosen = rng.permutation(len(data.documents))[: _CALIBRATION if str(device) != "cpu" else _CALIBRATION // 8]
+        chosen = rng.permutation(len(data.documents))[: _CALIBRATION if device.type != "cpu" else _CALIBRATION // 8]
         texts = [np.asarray(data.documents[int(n)], np.int64) for n in chosen]
         found = calibrate(student, texts, lambda places: framed([texts[n] for n in places], data.manifest))
         say("head: calibrated; " + ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
