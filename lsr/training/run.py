@@ -122,7 +122,13 @@ def _small(recipe: Recipe, scratch: Path) -> Recipe:
         ),
         data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8),
         sampling=dataclasses.replace(recipe.sampling, queries=4, group=group),
-        optimizer=dataclasses.replace(recipe.optimizer, steps=2, accumulation=1, chunk_documents=0, warmup=0.0),
+        optimizer=dataclasses.replace(
+            recipe.optimizer,
+            steps=2,
+            accumulation=1,
+            chunk_documents=2 if recipe.optimizer.gradient_cache else 0,
+            warmup=0.0,
+        ),
         evaluate=Evaluate(),
     )
 
