@@ -312,6 +312,11 @@ def test_judgements_without_a_head_protect_their_first_query(tmp_path: Path) -> 
     assert judged_queries([tmp_path], ["test"]) == {"sea"}
 
 
+def test_nothing_left_to_train_on_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="no training pair is left: 0 judged, 0 repeated, 2 blank"):
+        prepared(tmp_path, [{"query": "\u200b", "pos": "sea"}, {"query": "sea", "pos": "\u200b"}])
+
+
 def test_an_excluded_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
     """A misspelt field would let in what is to be left out."""
     write(tmp_path / "pairs.jsonl", GOOD, {**GOOD, "src": "gpl"})

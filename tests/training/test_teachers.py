@@ -157,6 +157,33 @@ def test_dense_mining_and_the_ceiling(gathered: tuple[PreparedData, list[Teacher
         assert (scores[len(good) :] <= 0.999 * scores[: len(good)].max() + 1e-6).all()
 
 
+def test_negatives_are_mined_anew_for_another_ranker(world: Path, gathered: tuple[PreparedData, list[Teacher]]) -> None:
+    """A teacher's name says nothing of its checkpoint or settings."""
+    data, found = gathered[0], []
+    for k1 in (0.9, 0.0):
+        teacher = BM25Teacher(data, "bm25", k1=k1, b=0.4)
+        teacher.prepare(lambda line: None)
+        said: list[str] = []
+        found.append(mine(Mining("bm25", last=20), data, teacher, said.append))
+        assert len(said) == 1
+    assert not np.array_equal(*found)
+
+
+def test_embeddings_of_other_weights_are_refused(tmp_path: Path) -> None:
+    """A checkpoint that was trained further has the same configuration and as many bytes."""
+    path = write_recipe(tmp_path, more=TEACHERS)
+    recipe = read_recipe(path)
+    data, (dense, _), _ = gather(recipe, path, lambda line: None)
+    weights = tmp_path / "teacher" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-64] + bytes(range(64)))
+    with pytest.raises(TrainingDataError, match="other weights than the teacher body has now"):
+        make_teacher(recipe.teachers[0], data, tmp_path)
+    (data.folder / dense.key / "weights.txt").unlink()  # an earlier version
+    said: list[str] = []
+    make_teacher(recipe.teachers[0], data, tmp_path).prepare(said.append)
+    assert said == []
+
+
 def test_scores_of_the_rows_are_a_teacher(tmp_path: Path) -> None:
     rows = [
         {"query": "the moon", "pos": "the moon and the sea", "neg": ["ice", "bread"], "scores": [9, 1, 2]},

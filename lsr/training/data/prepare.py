@@ -170,6 +170,11 @@ class _Preparation:
             record = self._read(number, source, judged)
             records.append(record)
             say(f"data: {record['name']}: " + ", ".join(f"{record[count]:,} {count}" for count in _COUNTS))
+        if not self.pairs:
+            reasons = ", ".join(f"{sum(record[count] for record in records):,} {count}" for count in _COUNTS[2:])
+            raise TrainingDataError(
+                f"no training pair is left: {reasons}", remedy="Add sources, or look at their texts"
+            )
         documents = Ragged.concat(self.document_tokens)
         pairs = np.array([(q, d, domain) for (q, d), domain in zip(self.pairs, self.domains, strict=True)], np.int32)
         held = self._hold_out(pairs)

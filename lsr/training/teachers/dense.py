@@ -16,7 +16,7 @@ from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
 from lsr.training.data.ragged import Ragged
 from lsr.training.teachers.base import Cache, Say, Teacher
-from lsr.training.teachers.networks import SentenceNetwork, check_checkpoint, identity
+from lsr.training.teachers.networks import SentenceNetwork, check_checkpoint, identity, weights_digest
 
 
 class DenseTeacher(Teacher):
@@ -35,14 +35,16 @@ class DenseTeacher(Teacher):
     Raises
     ------
     TrainingDataError
-        The checkpoint is not there.
+        The checkpoint is not there, or what is in the cache is of other weights.
     """
 
     def __init__(self, data: PreparedData, name: str, checkpoint: Path, *, max_length: int) -> None:
         check_checkpoint(name, checkpoint)
         self.name = name
         self._data, self._checkpoint, self._max_length = data, checkpoint, max_length
-        self._cache = Cache(data, name, {"kind": "dense", "max_length": max_length, **identity(checkpoint)})
+        settings = {"kind": "dense", "max_length": max_length, **identity(checkpoint)}
+        self._cache = Cache(data, name, settings, weights=weights_digest(checkpoint))
+        self.key = self._cache.folder.name
         self._arrays: dict[str, NDArray[np.float16]] = {}
 
     def prepare(self, say: Say) -> None:
