@@ -12,6 +12,7 @@ from training_help import TEACHERS, write_cross_encoder, write_recipe
 
 from lsr.errors import RecipeError, TrainingDataError
 from lsr.training.data.mining import mine
+from lsr.training.data.prepare import prepare
 from lsr.training.data.prepared import VOCABULARY, PreparedData
 from lsr.training.gather import gather
 from lsr.training.recipe import Ensemble, Mining, read_recipe
@@ -19,6 +20,7 @@ from lsr.training.teachers import Teacher, make_teacher
 from lsr.training.teachers.bm25 import BM25Teacher
 from lsr.training.teachers.dense import DenseTeacher
 from lsr.training.teachers.ensemble import ensemble_scores, min_max
+from lsr.training.teachers.networks import SentenceNetwork
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +184,21 @@ def test_embeddings_of_other_weights_are_refused(tmp_path: Path) -> None:
     said: list[str] = []
     make_teacher(recipe.teachers[0], data, tmp_path).prepare(said.append)
     assert said == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_dense_teacher_reads_no_more_than_it_has_positions_for(tmp_path: Path, alike: bool) -> None:
+    text = " ".join(["the moon and the sea"] * 40)
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"query": "moon", "pos": text}) + "\n")
+    path = write_recipe(tmp_path, more=TEACHERS)
+    recipe = read_recipe(path)
+    data = prepare(recipe.data, tmp_path / "student" / "tokenizer.json", 200, tmp_path, 0, lambda line: None)
+    if not alike:
+        (data.folder / VOCABULARY).unlink()
+    teacher = DenseTeacher(data, "body", tmp_path / "teacher", max_length=128)
+    teacher.prepare(lambda line: None)
+    cut = SentenceNetwork("body", tmp_path / "teacher").encode_texts([text], 64)
+    assert np.array_equal(teacher.embeddings("documents"), cut)
 
 
 def test_scores_of_the_rows_are_a_teacher(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.encoders.checkpoint import Checkpoint
 from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import CorruptionError, MissingExtraError, TrainingDataError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -81,13 +82,16 @@ class SentenceNetwork:
             self._model = self._model.half()
         self.tokenizer = WordPieceTokenizer.from_file(checkpoint / "tokenizer.json")
         _check_vocabulary(name, self.tokenizer.size, self._model)
+        #: Tokens that it has positions for, special ones included; None where that is not limited.
+        self.positions = Checkpoint.locate(str(checkpoint)).positions
         pooling = checkpoint / "1_Pooling" / "config.json"
         record = json.loads(pooling.read_text()) if pooling.is_file() else {}
         self._cls = bool(record.get("pooling_mode_cls_token"))
 
     def encode_texts(self, texts: Sequence[str], max_length: int, moved: Moved | None = None) -> NDArray[np.float16]:
-        """float16 ndarray of shape (n, d): unit embeddings of texts cut to `max_length` tokens."""
-        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), max_length), np.int32), moved)
+        """float16 ndarray of shape (n, d): unit embeddings of texts cut to `max_length` tokens, or to what it reads."""
+        length = min(max_length, self.positions or max_length)
+        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), length), np.int32), moved)
 
     def encode(self, rows: Ragged, moved: Moved | None = None) -> NDArray[np.float16]:
         """Embeddings of unit length, float16 of shape (n, d); a row without tokens gives zeros."""
@@ -154,7 +158,7 @@ class PairNetwork:
                 f"the teacher {name} has {self._labels} labels; a cross-encoder for ranking has 1 or 2",
                 remedy="Name the checkpoint of one that was trained to rank",
             )
-        limit = int(getattr(self._model.config, "max_position_embeddings", max_length))
+        limit = Checkpoint.locate(str(checkpoint)).positions or max_length
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(max_length, limit), strategy="longest_first")
         self._tokenizer.encode_special_tokens = True
