@@ -20,7 +20,11 @@ RUN = "run.json"
 #: Parts of a recipe that may change between a run and its continuation.
 _FREE = ("run", "evaluate")
 #: Keys, with their defaults, that earlier versions did not write: their runs go on.
-_LATER: dict[str, dict[str, Any]] = {"data": {"seed": None}, "controller": {"terms_least": 0.0, "bias_rate": 0.0}}
+_LATER: dict[str, dict[str, Any]] = {
+    "data": {"seed": None},
+    "controller": {"terms_least": 0.0, "bias_rate": 0.0},
+    "idf": {"matching": True},
+}
 
 
 def claim(recipe: Recipe, output: Path, overrides: Mapping[str, Any] | None = None) -> None:

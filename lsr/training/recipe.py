@@ -15,7 +15,7 @@ from typing import Any
 from lsr.errors import InvalidSettingError
 from lsr.training.losses import LOSSES, InfoNCE, KLDivergence, Loss, MarginMSE
 from lsr.training.overrides import overridden, read_toml, spelled
-from lsr.training.regularizers import REGULARIZERS, Regularizer
+from lsr.training.regularizers import REGULARIZERS, IdfFlops, Regularizer
 from lsr.training.tables import read_table
 from lsr.training.tables_data import Data, Mining, PseudoQueries, Sampling, Source
 from lsr.training.tables_evaluate import Evaluate
@@ -76,6 +76,11 @@ class Recipe:
                 raise InvalidSettingError(f"mining.by is {mining.by!r}, it must be one of {', '.join(sorted(minable))}")
         if self.idf.trainable and self.student.queries == "neural":
             raise InvalidSettingError("idf.trainable has no table to train: queries are neural")
+        if not self.idf.matching and not any(isinstance(r, IdfFlops) for _, _, r in self.weighted_regularizers()):
+            raise InvalidSettingError(
+                "idf.matching = false leaves the table to regularizers.idf_flops, and there is none",
+                remedy='Add it; for binary queries alone set idf.table = "none"',
+            )
         self._check_losses()
         if self.evaluate.steps % self.run.log_steps:
             raise InvalidSettingError(

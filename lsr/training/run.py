@@ -171,7 +171,8 @@ def follow(
     table = (
         None if neural else idf_table(recipe.idf, data, recipe.student.checkpoint / TOKENIZER, path.resolve().parent)
     )
-    student = _student(recipe, data, table, resuming=last_complete(output) is not None, say=tell, device=args.device)
+    asked = table if table is None or recipe.idf.matching else (table > 0).astype(np.float32)
+    student = _student(recipe, data, asked, resuming=last_complete(output) is not None, say=tell, device=args.device)
     batches = recipe.optimizer.steps * recipe.optimizer.accumulation
     objective = Objective(
         student,
@@ -180,6 +181,7 @@ def follow(
         recipe.controller,
         batches,
         recipe.optimizer.regularizer_warmup,
+        idf=None if table is None or recipe.idf.matching else torch.from_numpy(table),
     )
     listed = zip(teachers, recipe.teachers, strict=True)
     weighted = [(teacher, entry.weight) for teacher, entry in listed if entry.weight]

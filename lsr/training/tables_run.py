@@ -56,13 +56,18 @@ class Idf:
         data: counted over the training documents; none: every token weighs 1; else an `idf.json`.
     power : float
         The table is raised to it: ½ flattens, 0 is binary.
+    matching : bool
+        True: a query's tokens weigh their idf. False: they weigh 1, and the table is what `regularizers.idf_flops`
+        divides by: the second spelling of IDF-aware training (`lsr.training.regularizers.idf_flops`).
     trainable : bool
+        Of what tokens weigh in a query.
     learning_rate : float
         Of the table, where it is trained.
     """
 
     table: str = "data"
     power: float = 1.0
+    matching: bool = True
     trainable: bool = False
     learning_rate: float = 1e-2
 

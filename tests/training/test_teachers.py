@@ -168,7 +168,7 @@ def test_negatives_are_mined_anew_for_another_ranker(world: Path, gathered: tupl
         said: list[str] = []
         found.append(mine(Mining("bm25", last=20), data, teacher, said.append))
         assert len(said) == 1
-    assert not np.array_equal(*found)
+    assert not np.array_equal(found[0], found[1])
 
 
 def test_embeddings_of_other_weights_are_refused(tmp_path: Path) -> None:
