@@ -120,7 +120,7 @@ def _small(recipe: Recipe, scratch: Path) -> Recipe:
         run=dataclasses.replace(
             recipe.run, output=scratch / "run", log_steps=1, save_steps=2, evaluate_steps=0, workers=0
         ),
-        data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8),
+        data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8 * len(sources)),
         sampling=dataclasses.replace(recipe.sampling, queries=4, group=group),
         optimizer=dataclasses.replace(
             recipe.optimizer,
@@ -230,7 +230,8 @@ def follow(
         with new_folder(model, replace=True) as made:
             student.save(made)
             write_report(made, recipe, text, data.manifest, output, figures, overrides=overrides)
-        tell("held out: " + _listed(figures))
+        if figures:
+            tell("held out: " + _listed(figures))
         tell(f"model: {model}")
     return Trained(model, figures)
 

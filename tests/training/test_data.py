@@ -323,3 +323,12 @@ def test_an_excluded_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
     assert len(list(read_pairs(Source("pairs.jsonl", exclude={"src": ("gpl",)}), tmp_path))) == 1
     with pytest.raises(TrainingDataError, match="has the field 'scr'"):
         list(read_pairs(Source("pairs.jsonl", exclude={"scr": ("gpl",)}), tmp_path))
+
+
+def test_it_is_said_when_nothing_can_be_held_out(tmp_path: Path) -> None:
+    write(tmp_path / "pairs.jsonl", GOOD)
+    small_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    said: list[str] = []
+    data = Data(tmp_path / "cache", (Source("pairs.jsonl"),), holdout=5)
+    prepare(data, tmp_path / "tokenizer.json", 16, tmp_path, 0, said.append)
+    assert any("nothing is held out" in line for line in said)

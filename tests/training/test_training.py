@@ -345,6 +345,7 @@ def test_a_dry_run_reads_everything_and_keeps_nothing(tmp_path: Path) -> None:
     dry_run(path, say=said.append)
     assert sorted(tmp_path.rglob("*")) == before
     assert "data: pairs: 120 rows are in order" in said
+    assert any(line.startswith("held out: mrr") for line in said)
     with (tmp_path / "pairs.jsonl").open("a") as file:
         file.write('{"query": "moon"}\n')
     with pytest.raises(TrainingError, match="line 121"):

@@ -178,6 +178,8 @@ class _Preparation:
         documents = Ragged.concat(self.document_tokens)
         pairs = np.array([(q, d, domain) for (q, d), domain in zip(self.pairs, self.domains, strict=True)], np.int32)
         held = self._hold_out(pairs)
+        if self.data.holdout and not held.any():
+            say(f"data: nothing is held out: data.holdout is below the {len(records)} sources, or they are too small")
         given = len(self.query_texts)  # blank ones have a key, but no number
         made = make_pseudo_queries(documents, self.tokenizer, self.data.pseudo, self.seed)
         pseudo = self._pseudo_pairs(made.documents, given, pairs)
