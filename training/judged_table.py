@@ -59,7 +59,7 @@ def tabulated(asked: argparse.Namespace) -> str:
     rows: dict[str, list[float]] = {}
     for name in asked.sets:
         collection = load_collection(asked.data / "beir" / name)
-        documents = sum(1 for _ in collection.documents())
+        documents = sum(1 for _ in collection.documents()) if asked.fuse else 0
         runs = {system: read_run(asked.runs / name / f"{system}.trec") for system in asked.systems}
         for system, place in dense:
             folder, _, tokens = place.rpartition(":")

@@ -55,7 +55,7 @@ def run(
             model,
             to,
             format=format,
-            precisions=precision or ("float32", "int8"),
+            precisions=precision or (),
             name=name,
             source=source,
             licence=licence,

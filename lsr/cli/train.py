@@ -45,8 +45,13 @@ def run(
     def say(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    if dry_run:
-        training.dry_run(recipe, say=say, overrides=overrides)
-        return
-    trained = training.train(recipe, say=say, overrides=overrides, device=device)
+    try:
+        if dry_run:
+            training.dry_run(recipe, say=say, overrides=overrides)
+            return
+        trained = training.train(recipe, say=say, overrides=overrides, device=device)
+    except KeyboardInterrupt:
+        left = "nothing is kept" if dry_run else "the same command goes on from the last whole checkpoint"
+        say(f"Stopped: {left}.")
+        raise SystemExit(130) from None
     show().print(str(trained.model), markup=False, soft_wrap=True)

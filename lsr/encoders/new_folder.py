@@ -24,20 +24,29 @@ def check_new(target: Path) -> None:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder beside `target`, which takes its place at the end, or is gone after an error.
+
+    Parameters
+    ----------
+    target : Path
+    replace : bool
+        What is there may be replaced; it stays until then.
 
     Raises
     ------
     InvalidSettingError
-        As `check_new`.
+        As `check_new`, unless `replace`.
     """
-    check_new(target)
+    if not replace:
+        check_new(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
         yield made
-        if target.exists():
+        if target.exists() and replace:
+            os.replace(target, Path(scratch) / "before")
+        elif target.exists():
             target.rmdir()
         os.replace(made, target)

@@ -16,6 +16,12 @@ def last_complete(output: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
+def steps_of(output: Path) -> int:
+    """Steps of that checkpoint; 0 where there is none."""
+    found = last_complete(output)
+    return 0 if found is None else int(found.name.rpartition("-")[2])
+
+
 def trained_model(path: Path) -> Path:
     """The model of a run's folder, else its last complete checkpoint; any other folder itself."""
     if (path / MODEL / "config.json").is_file():

@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from lsr.errors import RecipeError
+from lsr.training.checkpoints import MODEL, last_complete
 from lsr.training.recipe import Recipe
 
 RUN = "run.json"
 #: Parts of a recipe that may change between a run and its continuation.
 _FREE = ("run", "evaluate")
 #: Keys, with their defaults, that earlier versions did not write: their runs go on.
-_LATER: dict[str, dict[str, Any]] = {"data": {"seed": None}, "controller": {"terms_least": 0.0, "bias_rate": 0.0}}
+_LATER: dict[str, dict[str, Any]] = {
+    "data": {"seed": None},
+    "controller": {"terms_least": 0.0, "bias_rate": 0.0},
+    "idf": {"matching": True},
+}
 
 
 def claim(recipe: Recipe, output: Path, overrides: Mapping[str, Any] | None = None) -> None:
@@ -35,13 +40,21 @@ def claim(recipe: Recipe, output: Path, overrides: Mapping[str, Any] | None = No
     Raises
     ------
     RecipeError
-        The folder holds a run of another recipe or of another seed.
+        The folder holds what another recipe or another seed has trained, or what is no run's; or it cannot be made.
     """
+    foreign = [] if (output / RUN).is_file() else [*output.glob("checkpoint-*"), *output.glob(MODEL)]
+    if foreign:  # a run removes checkpoints and replaces its model: not those of others
+        raise RecipeError(
+            f"{output} has a {foreign[0].name} that is not of a run of lsr train", remedy="Choose another run.output"
+        )
     if holds_another(recipe, output):
         raise RecipeError(
             f"{output} holds a run of another recipe or seed", remedy="Choose another run.output, or remove the folder"
         )
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"run.output {output} cannot be made: {error.strerror}", remedy="Choose another") from None
     record = {"recipe": _record(recipe), "seed": recipe.run.seed, "overrides": dict(overrides or {})}
     aside = output / f".{RUN}.{os.getpid()}"
     aside.write_text(json.dumps(record, indent=1, default=str))
@@ -49,9 +62,9 @@ def claim(recipe: Recipe, output: Path, overrides: Mapping[str, Any] | None = No
 
 
 def holds_another(recipe: Recipe, output: Path) -> bool:
-    """Whether the folder is that of a run with another recipe or seed."""
+    """Whether another recipe or seed has trained something in this folder: one that failed before has no claim."""
     file = output / RUN
-    if not file.is_file():
+    if not file.is_file() or (last_complete(output) is None and not (output / MODEL).is_dir()):
         return False
     found = json.loads(file.read_text())
     for table, defaults in _LATER.items():

@@ -20,6 +20,8 @@ from lsr.errors import EncoderError, InvalidSettingError
 from lsr.training.checkpoints import trained_model
 
 FORMATS = ("onnx", *LAYOUTS)
+#: Of onnx, unless others are asked for.
+PRECISIONS = ("float32", "int8")
 #: What a model says about itself, copied beside it.
 _CARD = ("README.md", "recipe.toml", "run.png")
 
@@ -37,7 +39,7 @@ def export_model(
     target: Path,
     *,
     format: str,
-    precisions: Sequence[str] = ("float32", "int8"),
+    precisions: Sequence[str] = (),
     name: str = "",
     source: str = "",
     licence: str = "",
@@ -57,9 +59,9 @@ def export_model(
         onnx: what `load_encoder` runs without torch, as the carried model is. sentence-transformers, opensearch,
         masked-lm: as `lsr.encoders.export` writes them; the weights stay as they are.
     precisions : sequence of str
-        Of onnx: float32, float16, int8.
+        Of onnx: float32, float16, int8; by default float32 and int8.
     name, source, licence : str
-        What the manifest of onnx shall say; by default the folder's name, where it was, and "not stated".
+        Of onnx: what its manifest shall say; by default the folder's name, where it was, and "not stated".
     max_length : int, optional
         Tokens of a text that are read unless a setting says otherwise; 256 where the model can read so many.
     prune : float
@@ -79,11 +81,12 @@ def export_model(
     """
     if format not in FORMATS:
         raise InvalidSettingError(f"format is {format!r}, it must be one of {', '.join(FORMATS)}")
-    if prune and format != "onnx":
-        raise InvalidSettingError(f"{format} cannot say that an encoder prunes", remedy="Leave prune out")
+    only = {"prune": prune, "precisions": precisions, "name": name, "source": source, "licence": licence}
+    if format != "onnx" and (given := [option for option, value in only.items() if value]):
+        raise InvalidSettingError(f"{format} has no place for {', '.join(given)}", remedy="Only onnx has: leave it out")
     check_new(target)
-    given = Path(path).expanduser()
-    found = Checkpoint.locate(str(trained_model(given)) if given.is_dir() else path)
+    place = Path(path).expanduser()
+    found = Checkpoint.locate(str(trained_model(place)) if place.is_dir() else path)
     found.check()
     _check_vocabulary(found)
     with new_folder(target) as made:
@@ -95,12 +98,12 @@ def export_model(
             convert_checkpoint(
                 found.folder,
                 made,
-                name=name or _name(given, found),
+                name=name or _name(place, found),
                 source=source or found.name,
                 licence=licence or "not stated",
                 max_length=found.reading_length(max_length, 256),
                 prune=prune,
-                precisions=precisions,
+                precisions=precisions or PRECISIONS,
             )
         else:
             _layout(found, made, format, {**(settings or {}), "max_length": max_length})

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.encoders.checkpoint import CONFIG, Checkpoint
 from lsr.encoders.manifest import TOKENIZER
 from lsr.errors import RecipeError
 from lsr.training.data.mining import mine
@@ -29,6 +30,9 @@ def gather(recipe: Recipe, path: Path, say: Say) -> tuple[PreparedData, list[Tea
     tokenizer = student.checkpoint / TOKENIZER
     if not tokenizer.is_file():
         raise RecipeError(f"student.checkpoint {student.checkpoint} has no {TOKENIZER}", remedy="Check the path")
+    if (student.checkpoint / CONFIG).is_file():
+        # What a model has no positions for would be an index error, hours from now.
+        Checkpoint.locate(str(student.checkpoint)).reading_length(student.max_length, student.max_length)
     data = prepare(recipe.data, tokenizer, student.max_length, folder, recipe.data_seed, say)
     teachers = [make_teacher(entry, data, folder) for entry in recipe.teachers]
     for teacher in teachers:

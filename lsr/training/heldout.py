@@ -18,6 +18,7 @@ from lsr.errors import TrainingError
 from lsr.training.data.batches import framed
 from lsr.training.data.prepared import PreparedData
 from lsr.training.data.ragged import Ragged
+from lsr.training.lowering import lowered_weights
 from lsr.training.student import Student
 
 #: In a run's folder: the figures of its model and what each held-out query gave.
@@ -103,9 +104,9 @@ def evaluate_held_out(
     if terms is not None:
         kept = [(chosen, found.to_sparse()) for chosen, found in parts]
         amount = _surplus([found.values() for _, found in kept], round(terms * len(pool)))
-        parts = ((chosen, _lowered(found.to_dense(), amount)) for chosen, found in kept)
+        parts = ((chosen, lowered_weights(found.to_dense().double(), amount, torch).float()) for chosen, found in kept)
         if not student.inference_free:
-            asked = _lowered(asked, amount)
+            asked = lowered_weights(asked.double(), amount, torch).float()
     scored = torch.empty(len(queries), len(pool), device=device)
     shares = torch.zeros(len(student.kept), device=device)
     for chosen, found in parts:
@@ -161,11 +162,6 @@ def _surplus(weights: Iterable[torch.Tensor], count: int) -> float:
             remedy="Ask for fewer terms than the sparsest run has",
         )
     return 0.0 if count == len(logits) else float(logits.kthvalue(len(logits) - count).values)
-
-
-def _lowered(weights: torch.Tensor, amount: float) -> torch.Tensor:
-    """The weights that logits lower by `amount` have."""
-    return torch.log1p(torch.relu(torch.expm1(weights.double()) - amount)).to(weights.dtype)
 
 
 def _first_ranks(scored: torch.Tensor, held: np.ndarray, queries: np.ndarray, place: dict[int, int]) -> list[int]:

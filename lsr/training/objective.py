@@ -33,10 +33,13 @@ class Objective(torch.nn.Module):
         Batches that the run has in all (on one device).
     warmup : float
         Share of them over which λ rises quadratically: λ·(t/T)², the schedule of SPLADE.
+    idf : float32 tensor of shape (V,), optional
+        What regularisers see as idf; by default what tokens weigh in the student's queries.
     """
 
     state: torch.Tensor
     document_frequency: torch.Tensor
+    penalty_idf: torch.Tensor | None
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Objective(torch.nn.Module):
         controller: Controller,
         steps: int,
         warmup: float,
+        idf: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.student = student
@@ -55,6 +59,7 @@ class Objective(torch.nn.Module):
         # step, factor, running terms and FLOPS
         self.register_buffer("state", torch.tensor([0.0, 1.0, 0.0, 0.0], dtype=torch.float64))
         self.register_buffer("document_frequency", torch.zeros(len(student.kept)))
+        self.register_buffer("penalty_idf", idf, persistent=False)
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
 
@@ -86,7 +91,8 @@ class Objective(torch.nn.Module):
             if self.training:
                 self._observe(documents, asked, batch)
             factor = self._factor()
-            weights = Batch(documents, asked, batch["lengths"], idf, self.document_frequency, batch["groups"])
+            seen = idf if self.penalty_idf is None else self.penalty_idf
+            weights = Batch(documents, asked, batch["lengths"], seen, self.document_frequency, batch["groups"])
             for name, penalty, regularizer in self._regularizers:
                 parts[name] = penalty * factor * regularizer(weights)
             loss = torch.stack(list(parts.values())).sum()

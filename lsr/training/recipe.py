@@ -1,24 +1,26 @@
 """A recipe: everything that a training run depends on, in one TOML file.
 
-Knows the file's shape and the legal values. Its tables are described in `tables_data` and `tables_run`;
-what they say is done elsewhere.
+Knows the file's shape and the legal values. Its tables are described in the modules `tables_…`; what they
+say is done elsewhere.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lsr.errors import InvalidSettingError
-from lsr.training.losses import LOSSES, Loss
+from lsr.training.losses import LOSSES, InfoNCE, KLDivergence, Loss, MarginMSE
 from lsr.training.overrides import overridden, read_toml, spelled
-from lsr.training.regularizers import REGULARIZERS, Regularizer
+from lsr.training.regularizers import REGULARIZERS, IdfFlops, Regularizer
 from lsr.training.tables import read_table
 from lsr.training.tables_data import Data, Mining, PseudoQueries, Sampling, Source
 from lsr.training.tables_evaluate import Evaluate
-from lsr.training.tables_run import Controller, Ensemble, Idf, Optimizer, Run, Student, TeacherEntry
+from lsr.training.tables_optimizer import Optimizer
+from lsr.training.tables_run import Controller, Ensemble, Idf, Run, Student, TeacherEntry
 
 __all__ = [
     "Controller",
@@ -65,15 +67,41 @@ class Recipe:
         names = [teacher.name for teacher in self.teachers]
         if len(set(names)) < len(names):
             raise InvalidSettingError(f"two teachers have the same name: {', '.join(names)}")
+        taken = next((t for t in self.teachers if t.name == "bm25" and t.kind not in ("bm25", "dense")), None)
+        if taken is not None:
+            raise InvalidSettingError(f"a teacher of kind {taken.kind} is called bm25", remedy="Give it another name")
         minable = {"bm25", *(teacher.name for teacher in self.teachers if teacher.kind == "dense")}
         for mining in self.mining:
             if mining.by not in minable:
                 raise InvalidSettingError(f"mining.by is {mining.by!r}, it must be one of {', '.join(sorted(minable))}")
-
+        if self.idf.trainable and self.student.queries == "neural":
+            raise InvalidSettingError("idf.trainable has no table to train: queries are neural")
+        if not self.idf.matching and not any(isinstance(r, IdfFlops) for _, _, r in self.weighted_regularizers()):
+            raise InvalidSettingError(
+                "idf.matching = false leaves the table to regularizers.idf_flops, and there is none",
+                remedy='Add it; for binary queries alone set idf.table = "none"',
+            )
+        self._check_losses()
         if self.evaluate.steps % self.run.log_steps:
             raise InvalidSettingError(
                 f"evaluate.steps is {self.evaluate.steps}, it must be a multiple of run.log_steps, {self.run.log_steps}"
             )
+
+    def _check_losses(self) -> None:
+        """A loss that never sees what it compares trains nothing, and says nothing of it."""
+        taught = any(teacher.weight > 0 for teacher in self.teachers)
+        alone = self.batch_documents == self.sampling.queries
+        for name, _, loss in self.weighted_losses():
+            distils = isinstance(loss, KLDivergence | MarginMSE)
+            if not taught and (distils or (isinstance(loss, InfoNCE) and loss.mask_false_negatives)):
+                raise InvalidSettingError(
+                    f"losses.{name} needs a teacher", remedy="Add a [[teachers]] table of a weight above 0"
+                )
+            if alone and (isinstance(loss, MarginMSE) or getattr(loss, "pool", "batch") == "own"):
+                raise InvalidSettingError(
+                    f"losses.{name} compares a query's own candidates, and each has its positive alone",
+                    remedy="Set sampling.given_negatives, or sampling.mined_negatives with [[mining]]",
+                )
 
     @property
     def data_seed(self) -> int:
@@ -103,7 +131,7 @@ def _weighted(kind: str, tables: dict[str, dict[str, Any]], known: dict[str, Any
         name = settings.pop("kind", key)  # two of a kind under two keys
         if name not in known:
             raise InvalidSettingError(f"{kind}.{key} is unknown; known are {', '.join(known)}")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise InvalidSettingError(f"{kind}.{key}.weight is {weight!r}, it must be 0 or more")
         found.append((key, float(weight), read_table(known[name], settings, f"{kind}.{key}", Path())))
     return found

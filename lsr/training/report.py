@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lsr.training.data.prepared import DataManifest
+from lsr.training.log import read_log
 from lsr.training.overrides import spelled
 from lsr.training.recipe import Recipe
 
@@ -46,7 +47,7 @@ def write_report(
     overrides : mapping, optional
         What of the recipe was overridden.
     """
-    log = _log(output / "log.jsonl")
+    log = read_log(output)
     start = output / "before.json"
     before = json.loads(start.read_text()) if start.is_file() else {}
     (folder / "recipe.toml").write_text(recipe_text)
@@ -120,10 +121,6 @@ def card(
     if plotted:
         lines += ["", "![the run](run.png)"]
     return "\n".join(lines) + "\n"
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _draw(log: list[dict[str, Any]], path: Path) -> bool:

@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lsr.encoders.idf import inverse_document_frequency, read_idf_table
 from lsr.encoders.manifest import TOKENIZER
-from lsr.errors import MissingExtraError, RecipeError
-from lsr.text.wordpiece import WordPieceTokenizer
-from lsr.training.checkpoints import COMPLETE, MODEL, last_complete
+from lsr.encoders.new_folder import new_folder
+from lsr.errors import MissingExtraError
+from lsr.training.checkpoints import COMPLETE, MODEL, last_complete, steps_of
 from lsr.training.claim import claim
 from lsr.training.data.batches import BatchDataset, Sampler
 from lsr.training.data.pairs import read_pairs, source_name
 from lsr.training.data.prepared import PreparedData
 from lsr.training.gather import gather
+from lsr.training.log import cut_log
 from lsr.training.overrides import recipe_text
+from lsr.training.query_idf import idf_table
 from lsr.training.recipe import Evaluate, Recipe, read_recipe
-from lsr.training.tables import resolve
 
 if TYPE_CHECKING:
     from lsr.training.student import Student
@@ -120,9 +120,15 @@ def _small(recipe: Recipe, scratch: Path) -> Recipe:
         run=dataclasses.replace(
             recipe.run, output=scratch / "run", log_steps=1, save_steps=2, evaluate_steps=0, workers=0
         ),
-        data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8),
+        data=dataclasses.replace(recipe.data, cache=scratch / "cache", sources=sources, holdout=8 * len(sources)),
         sampling=dataclasses.replace(recipe.sampling, queries=4, group=group),
-        optimizer=dataclasses.replace(recipe.optimizer, steps=2, accumulation=1, chunk_documents=0, warmup=0.0),
+        optimizer=dataclasses.replace(
+            recipe.optimizer,
+            steps=2,
+            accumulation=1,
+            chunk_documents=2 if recipe.optimizer.gradient_cache else 0,
+            warmup=0.0,
+        ),
         evaluate=Evaluate(),
     )
 
@@ -161,8 +167,12 @@ def follow(
         tell(warning)
     with args.main_process_first(desc="data"):
         data, teachers, mined = gather(recipe, path, tell)
-    table = _idf_table(recipe, data, path.resolve().parent)
-    student = _student(recipe, data, table, resuming=last_complete(output) is not None, say=tell, device=args.device)
+    neural = recipe.student.queries == "neural"
+    table = (
+        None if neural else idf_table(recipe.idf, data, recipe.student.checkpoint / TOKENIZER, path.resolve().parent)
+    )
+    asked = table if table is None or recipe.idf.matching else (table > 0).astype(np.float32)
+    student = _student(recipe, data, asked, resuming=last_complete(output) is not None, say=tell, device=args.device)
     batches = recipe.optimizer.steps * recipe.optimizer.accumulation
     objective = Objective(
         student,
@@ -171,6 +181,7 @@ def follow(
         recipe.controller,
         batches,
         recipe.optimizer.regularizer_warmup,
+        idf=None if table is None or recipe.idf.matching else torch.from_numpy(table),
     )
     listed = zip(teachers, recipe.teachers, strict=True)
     weighted = [(teacher, entry.weight) for teacher, entry in listed if entry.weight]
@@ -199,6 +210,7 @@ def follow(
         for unfinished in output.glob("checkpoint-*"):
             if not (unfinished / COMPLETE).is_file():
                 shutil.rmtree(unfinished)
+        cut_log(output, steps_of(output))
     checkpoint = last_complete(output)
     if checkpoint is not None:
         tell(f"resuming from {checkpoint}")
@@ -214,34 +226,14 @@ def follow(
         student.bias.add_(recipe.student.bias_shift)
     figures = {**judge(), **(watch() if watch is not None else {})} if leads else {}
     model = output / MODEL
-
-    def describe(folder: Path) -> None:
-        write_report(folder, recipe, text, data.manifest, output, figures, overrides=overrides)
-
     if leads:
-        _publish(student, model, describe)
-        tell("held out: " + _listed(figures))
+        with new_folder(model, replace=True) as made:
+            student.save(made)
+            write_report(made, recipe, text, data.manifest, output, figures, overrides=overrides)
+        if figures:
+            tell("held out: " + _listed(figures))
         tell(f"model: {model}")
     return Trained(model, figures)
-
-
-def _idf_table(recipe: Recipe, data: PreparedData, folder: Path) -> NDArray[np.float32] | None:
-    if recipe.student.queries == "neural":
-        return None
-    size = data.manifest.vocabulary
-    if recipe.idf.table == "none":
-        table = np.ones(size, np.float32)
-    elif recipe.idf.table == "data":
-        table = inverse_document_frequency(data.document_frequencies(), len(data.documents))
-    else:
-        file = resolve(recipe.idf.table, folder)
-        if not file.is_file():
-            raise RecipeError(f"idf.table {file} does not exist", remedy="Name an idf.json, data or none")
-        tokenizer = WordPieceTokenizer.from_file(recipe.student.checkpoint / TOKENIZER)
-        table = read_idf_table(file.read_bytes(), file, tokenizer, size)
-    table = table ** np.float32(recipe.idf.power)
-    table[list(data.manifest.special_ids)] = 0
-    return table.astype(np.float32)
 
 
 def _student(
@@ -270,20 +262,6 @@ def _student(
         found = calibrate(student, texts, lambda places: framed([texts[n] for n in places], data.manifest))
         say("head: calibrated; " + ", ".join(f"{name} {value:.3g}" for name, value in found.items()))
     return student
-
-
-def _publish(student: Student, model: Path, describe: Callable[[Path], None]) -> None:
-    """Write the model aside and put it in its place: what was there before stays until then."""
-    scratch = Path(tempfile.mkdtemp(prefix=".model-", dir=model.parent))
-    try:
-        student.save(scratch)
-        describe(scratch)
-        if model.exists():
-            shutil.rmtree(model)
-        scratch.rename(model)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
 def _stopper(steps: int) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lsr.encoders.families.models import read_tensors
 from lsr.encoders.fused_head import fused_head
 from lsr.encoders.head import SplitModel
 from lsr.encoders.manifest import IDF, TOKENIZER
@@ -146,10 +147,14 @@ class Student(torch.nn.Module):
         (folder / IDF).write_text(json.dumps(record, ensure_ascii=False))
 
     def restore(self, folder: Path) -> None:
-        """Take the weights of a checkpoint that `save` wrote for a student of the same shape."""
-        from safetensors.torch import load_file
+        """Take the weights of a checkpoint that `save` wrote for a student of the same shape.
 
-        state = load_file(folder / "model.safetensors")
+        Raises
+        ------
+        CorruptionError
+            They cannot be read.
+        """
+        state = read_tensors(folder / "model.safetensors")
         weights, biases = self._decoder_names
         with torch.no_grad():
             self.bias.copy_(state[biases[0] if biases else f"{weights[0].removesuffix('weight')}bias"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -68,7 +69,11 @@ def resolve(text: str, folder: Path) -> Path:
             raise RecipeError(f"the path {text!r} needs the environment variable {name}", remedy=f"Set {name}")
         return found
 
-    path = Path(re.sub(r"\$\{(\w+)(:-([^}]*))?\}", variable, text)).expanduser()
+    path = Path(re.sub(r"\$\{(\w+)(:-([^}]*))?\}", variable, text))
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise RecipeError(f"the path {text!r} names a user who has no home here", remedy="Write it out") from None
     return path if path.is_absolute() else (folder / path)
 
 
@@ -101,6 +106,8 @@ def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
         raise _wrong(
             where, value, {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[hint]
         )
+    if isinstance(value, float) and not math.isfinite(value):  # TOML has inf and nan
+        raise _wrong(where, value, "a finite number")
     return value
 
 

@@ -152,7 +152,11 @@ class Mining:
     ceiling: float = 0.0
 
     def __post_init__(self) -> None:
-        check_values("mining", last=(self.last, 1 <= self.first <= self.last, "at least `first`, which is 1 or more"))
+        check_values(
+            "mining",
+            last=(self.last, 1 <= self.first <= self.last, "at least `first`, which is 1 or more"),
+            ceiling=(self.ceiling, self.ceiling >= 0, "0 or more"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,8 @@ class Sampling:
                 self.group >= 0 and (not self.group or self.queries % self.group == 0),
                 "a divisor of queries",
             ),
+            given_negatives=(self.given_negatives, self.given_negatives >= 0, "0 or more"),
+            mined_negatives=(self.mined_negatives, self.mined_negatives >= 0, "0 or more"),
             temperature=(self.temperature, 0 <= self.temperature <= 1, "within 0 and 1"),
             pseudo_share=(self.pseudo_share, 0 <= self.pseudo_share <= 1, "within 0 and 1"),
         )

@@ -56,13 +56,18 @@ class Idf:
         data: counted over the training documents; none: every token weighs 1; else an `idf.json`.
     power : float
         The table is raised to it: ½ flattens, 0 is binary.
+    matching : bool
+        True: a query's tokens weigh their idf. False: they weigh 1, and the table is what `regularizers.idf_flops`
+        divides by: the second spelling of IDF-aware training (`lsr.training.regularizers.idf_flops`).
     trainable : bool
+        Of what tokens weigh in a query.
     learning_rate : float
         Of the table, where it is trained.
     """
 
     table: str = "data"
     power: float = 1.0
+    matching: bool = True
     trainable: bool = False
     learning_rate: float = 1e-2
 
@@ -115,6 +120,9 @@ class TeacherEntry:
                 self.name.replace("-", "").replace("_", "").replace(".", "").isalnum(),
                 "letters, digits, - _ .",
             ),
+            max_length=(self.max_length, self.max_length >= 4, "4 or more"),
+            k1=(self.k1, self.k1 >= 0, "0 or more"),
+            b=(self.b, 0 <= self.b <= 1, "within 0 and 1"),
         )
 
 
@@ -203,69 +211,6 @@ class Controller:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimizer:
-    """AdamW and its schedule.
-
-    Parameters
-    ----------
-    steps : int
-        Updates of the weights.
-    learning_rate, head_learning_rate : float
-        Of the body, and of the masked-LM head (0: the same).
-    schedule : str
-        Of transformers: linear, cosine, constant_with_warmup, …
-    warmup : float
-        Share of the steps over which the learning rate rises.
-    regularizer_warmup : float
-        Share of the steps over which λ rises quadratically.
-    weight_decay, beta1, beta2, clip : float
-    accumulation : int
-        Batches of one update.
-    precision : "auto", "bf16" or "fp32"
-        auto: bf16 on a GPU that has it.
-    chunk_documents : int
-        Documents that are encoded at a time, sorted by length; 0: the whole batch at once.
-    gradient_cache : bool
-        Encode each chunk twice and keep only its vectors in between (Gao et al. 2021): a batch of any size in the
-        memory of a chunk.
-    head_backend : "auto", "torch" or "triton"
-        How the masked-LM head is computed (`lsr.encoders.fused_head`).
-    compile : bool
-        Compile the layers of a BERT (`lsr.encoders.packed`): the first step takes a minute, each later one less.
-    """
-
-    steps: int
-    learning_rate: float = 2e-5
-    head_learning_rate: float = 0.0
-    schedule: str = "linear"
-    warmup: float = 0.05
-    regularizer_warmup: float = 0.33
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.999
-    clip: float = 1.0
-    accumulation: int = 1
-    precision: str = "auto"
-    chunk_documents: int = 0
-    gradient_cache: bool = False
-    head_backend: str = "auto"
-    compile: bool = False
-
-    def __post_init__(self) -> None:
-        check_values(
-            "optimizer",
-            steps=(self.steps, self.steps >= 1, "1 or more"),
-            learning_rate=(self.learning_rate, self.learning_rate > 0, "above 0"),
-            warmup=(self.warmup, 0 <= self.warmup <= 1, "within 0 and 1"),
-            regularizer_warmup=(self.regularizer_warmup, 0 <= self.regularizer_warmup <= 1, "within 0 and 1"),
-            accumulation=(self.accumulation, self.accumulation >= 1, "1 or more"),
-            precision=(self.precision, self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32"),
-            head_backend=(self.head_backend, self.head_backend in ("auto", "torch", "triton"), "auto, torch or triton"),
-            chunk_documents=(self.chunk_documents, self.chunk_documents >= 0, "0 or more"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """Where the run writes, and how often.
 
@@ -277,7 +222,7 @@ class Run:
         Folder: `checkpoint-N/`, `log.jsonl`, and at the end `model/` with its card.
     seed : int
     log_steps, save_steps, evaluate_steps : int
-        Steps between two; 0 for evaluate_steps: only at the end.
+        Steps between two; evaluate_steps is a multiple of log_steps, or 0: only at the end.
     evaluate_start : bool
         Evaluate the untrained student too, to see what training gains.
     keep : int
@@ -302,6 +247,11 @@ class Run:
             log_steps=(self.log_steps, self.log_steps >= 1, "1 or more"),
             save_steps=(self.save_steps, self.save_steps >= 1, "1 or more"),
             keep=(self.keep, self.keep >= 1, "1 or more"),
+            evaluate_steps=(
+                self.evaluate_steps,
+                self.evaluate_steps >= 0 and self.evaluate_steps % max(1, self.log_steps) == 0,
+                f"0, or a multiple of run.log_steps, {self.log_steps}",
+            ),
             workers=(self.workers, self.workers >= 0, "0 or more"),
             seed=(self.seed, self.seed >= 0, "0 or more"),
         )

@@ -5,7 +5,6 @@ Everything else (mixed precision, accumulation, DDP, schedules, clipping, resumi
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,11 @@ import torch
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from lsr.encoders.families.models import read_tensors
 from lsr.errors import DivergedError, RecipeError
 from lsr.training.checkpoints import COMPLETE
 from lsr.training.diagnosis import diagnose
+from lsr.training.log import append_log
 from lsr.training.objective import Objective
 from lsr.training.recipe import Optimizer, Recipe
 
@@ -190,11 +191,9 @@ class SparseTrainer(Trainer):
             (folder / COMPLETE).write_text("")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        from safetensors.torch import load_file
-
         folder = Path(resume_from_checkpoint)
         self._objective.student.restore(folder)
-        state = load_file(folder / _OBJECTIVE)
+        state = read_tensors(folder / _OBJECTIVE)
         with torch.no_grad():
             self._objective.state.copy_(state["state"])
             self._objective.document_frequency.copy_(state["document_frequency"])
@@ -226,8 +225,7 @@ class SparseTrainer(Trainer):
             self._clock = (time.perf_counter(), step)
         super().log(logs, start_time)
         if self.args.should_save:
-            with (self._output / "log.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step, **logs}) + "\n")
+            append_log(self._output, step, logs)
             if figures:
                 self._say(_line(step, logs))
         risen = step >= self._recipe.optimizer.regularizer_warmup * self._recipe.optimizer.steps

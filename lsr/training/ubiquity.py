@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.training.lowering import lowered_weights
 from lsr.vectors import SparseVectors
 
 #: By how much more than needed a bias is lowered: float32 sums in another order must put no term back.
@@ -27,8 +28,7 @@ def lowered(vectors: SparseVectors, amounts: NDArray[np.float64]) -> SparseVecto
     A term's bias adds to all of its logits, so that it comes down with their maximum.
     """
     down = amounts[vectors.terms]
-    logits = np.expm1(vectors.weights.astype(np.float64)) - down
-    moved = np.log1p(np.maximum(logits, 0)).astype(np.float32)
+    moved = lowered_weights(vectors.weights.astype(np.float64), down, np).astype(np.float32)
     weights = np.where(down > 0, moved, vectors.weights)
     left = vectors.filter(weights > 0)
     return SparseVectors(left.indptr, left.terms, weights[weights > 0], left.dim)
@@ -118,8 +118,7 @@ def _others_peak(
     A term that is a row's greatest is kept however low it is, until another one is greater: comparing it with itself
     would say that it goes at once.
     """
-    logits = np.expm1(vectors.weights.astype(np.float64)) - amounts[vectors.terms]
-    products = np.log1p(np.maximum(logits, 0))
+    products = lowered_weights(vectors.weights.astype(np.float64), amounts[vectors.terms], np)
     if importance is not None:
         products *= importance[vectors.terms]
     filled = np.flatnonzero(vectors.lengths)

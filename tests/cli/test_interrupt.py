@@ -1,4 +1,4 @@
-"""Ctrl-C during `lsr index`: a valid index, and the same command goes on where it was stopped."""
+"""Ctrl-C during `lsr index` and `lsr train`: what is there is valid, and the same command goes on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from typing import Any, cast
 
 import pytest
 from cli_help import PATIENCE_SECONDS, PLAIN, compile_kernels, lsr, write_jsonl
+from training_help import write_recipe
 
 from lsr import Document, Index
 from lsr.errors import NotAnIndexError
 from lsr.store.store import Store
+from lsr.training.checkpoints import last_complete
 
 #: `lsr` that can be interrupted even where the tests run in the background of a shell, which would ignore SIGINT.
 STARTER = (
@@ -141,3 +143,17 @@ def test_an_interrupt_during_the_commit_takes_nothing_away(tmp_path: Path) -> No
         store._db = real
         assert len(index) == 2
     assert lsr("check", tmp_path / "index").out == f"{tmp_path}/index: sound, 2 documents in 2 segments\n"
+
+
+def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
+    command = ("train", write_recipe(tmp_path, steps=5000), "--device", "cpu")
+    running = start(*command)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while last_complete(tmp_path / "run") is None and running.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=PATIENCE_SECONDS)
+    assert running.returncode == 130
+    assert out == ""
+    assert err.endswith("Stopped: the same command goes on from the last whole checkpoint.\n")
+    assert "Traceback" not in err

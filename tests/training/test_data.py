@@ -41,6 +41,7 @@ def prepared(tmp_path: Path, rows: list[dict[str, Any]], **settings: Any) -> Pre
     [
         ("{", "not JSON"),
         ("[1]", "a JSON object is expected"),
+        ("[" * 100_000, "not JSON"),
         ({"query": "moon"}, "no field 'pos'"),
         ({"query": " ", "pos": "sea"}, "query is ' '"),
         ({"query": "moon", "pos": ""}, "pos is ''"),
@@ -269,3 +270,65 @@ def test_given_negatives_are_drawn_once_each(tmp_path: Path) -> None:
         drawn = sampler.draw(number)
         own = drawn.documents[drawn.own]
         assert all(len(set(row)) == 4 for row in own.tolist())
+
+
+def test_negatives_of_a_repeated_pair_are_gathered(tmp_path: Path) -> None:
+    """Triples, as MS MARCO has them, are one pair with a negative in each row."""
+    rows: list[dict[str, Any]] = [{**GOOD, "neg": [negative]} for negative in ("ice", "bread", "ice")]
+    rows += [{"query": "tide", "pos": "sea", "neg": [n], "scores": [s, 0.0]} for n, s in (("ice", 1.0), ("year", 9.0))]
+    data = prepared(tmp_path, rows)
+    assert data.manifest.sources[0] | {"kept": 2, "repeated": 3} == data.manifest.sources[0]
+    texts = data.texts("documents")
+    assert [[texts[int(n)] for n in data.negatives[row]] for row in range(2)] == [["ice", "bread"], ["ice"]]
+    assert data.scores[1].tolist() == [1.0, 0.0]
+
+
+def test_what_was_prepared_without_a_judged_collection_is_not_taken_for_checked(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        beir(tmp_path / "judged" / name)
+    first = prepared(tmp_path, [GOOD], judged=(tmp_path / "judged" / "first",))
+    assert prepared(tmp_path, [GOOD], judged=(tmp_path / "judged" / "first",)).folder == first.folder
+    assert prepared(tmp_path, [GOOD]).folder == first.folder  # nothing is asked for
+    with pytest.raises(TrainingDataError, match="without a look at the judged collection second"):
+        prepared(tmp_path, [GOOD], judged=(tmp_path / "judged",))
+    manifest = first.folder / "manifest.json"
+    record = json.loads(manifest.read_text())
+    del record["judged"]  # an earlier version
+    manifest.write_text(json.dumps(record))
+    assert prepared(tmp_path, [GOOD], judged=(tmp_path / "judged",)).folder == first.folder
+
+
+@pytest.mark.parametrize("line", ["nonsense", '{"id": "1"}', "[1]", '{"_id": "1", "text": 3}'])
+def test_a_bad_line_of_judged_queries_is_named(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "queries.jsonl", {"_id": "1", "text": "sea"}, line)
+    with pytest.raises(RecipeError, match=r"queries\.jsonl, line 2"):
+        judged_queries([tmp_path], ["test"])
+
+
+def test_judgements_without_a_head_protect_their_first_query(tmp_path: Path) -> None:
+    write(tmp_path / "queries.jsonl", {"_id": "1", "text": "sea"}, {"_id": "2", "text": "ice"})
+    (tmp_path / "qrels").mkdir()
+    write(tmp_path / "qrels" / "test.tsv", "1 0 d1 1")
+    assert judged_queries([tmp_path], ["test"]) == {"sea"}
+
+
+def test_nothing_left_to_train_on_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="no training pair is left: 0 judged, 0 repeated, 2 blank"):
+        prepared(tmp_path, [{"query": "\u200b", "pos": "sea"}, {"query": "sea", "pos": "\u200b"}])
+
+
+def test_an_excluded_field_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    """A misspelt field would let in what is to be left out."""
+    write(tmp_path / "pairs.jsonl", GOOD, {**GOOD, "src": "gpl"})
+    assert len(list(read_pairs(Source("pairs.jsonl", exclude={"src": ("gpl",)}), tmp_path))) == 1
+    with pytest.raises(TrainingDataError, match="has the field 'scr'"):
+        list(read_pairs(Source("pairs.jsonl", exclude={"scr": ("gpl",)}), tmp_path))
+
+
+def test_it_is_said_when_nothing_can_be_held_out(tmp_path: Path) -> None:
+    write(tmp_path / "pairs.jsonl", GOOD)
+    small_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    said: list[str] = []
+    data = Data(tmp_path / "cache", (Source("pairs.jsonl"),), holdout=5)
+    prepare(data, tmp_path / "tokenizer.json", 16, tmp_path, 0, said.append)
+    assert any("nothing is held out" in line for line in said)

@@ -122,13 +122,15 @@ def test_what_cannot_be_exported_leaves_nothing(tmp_path: Path) -> None:
         (tmp_path / "full", out, "onnx", ("int8",), EncoderError, "is not a model checkpoint"),
         (distil, out, "onnx", ("int8",), EncoderError, "only checkpoints with model_type = 'bert'"),
         (odd, out, "onnx", ("int8",), EncoderError, "has 76 tokens, its model 75"),
-        (odd, out, "opensearch", ("int8",), EncoderError, "has 76 tokens, its model 75"),
-        (checkpoint, out, "opensearch", ("int8",), InvalidSettingError, "opensearch needs queries by look-up"),
+        (odd, out, "opensearch", (), EncoderError, "has 76 tokens, its model 75"),
+        (checkpoint, out, "opensearch", (), InvalidSettingError, "opensearch needs queries by look-up"),
     ):
         with pytest.raises(kind, match=said):
             export_model(str(path), to, format=format, precisions=precisions)
-    with pytest.raises(InvalidSettingError, match="opensearch cannot say that an encoder prunes"):
-        export_model(str(checkpoint), out, format="opensearch", prune=0.1)
+    only: tuple[dict[str, Any], ...] = ({"prune": 0.1}, {"precisions": ("int8",)}, {"name": "x"}, {"licence": "MIT"})
+    for setting in only:
+        with pytest.raises(InvalidSettingError, match=f"opensearch has no place for {next(iter(setting))}"):
+            export_model(str(checkpoint), out, format="opensearch", **setting)
     with pytest.raises(InvalidSettingError, match="prune is 1"):
         export_model(str(checkpoint), out, format="onnx", prune=1.5)
     assert sorted(tmp_path.rglob("*")) == before

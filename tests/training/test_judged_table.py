@@ -58,6 +58,13 @@ def test_a_fusion_of_a_run_and_of_kept_vectors(place: Path) -> None:
     assert (place / "table.md").read_text() == done.stdout
 
 
+def test_without_a_fusion_no_document_is_read(place: Path) -> None:
+    (place / "beir" / "small" / "corpus.jsonl").write_text("no document")
+    done = door(place)
+    assert done.returncode == 0, done.stderr
+    assert "`dense`" in done.stdout
+
+
 def test_a_run_that_was_cut_before_the_depth_is_refused(place: Path) -> None:
     write_run(place / "runs" / "small" / "sparse.trec", {"q": SPARSE[:2]})
     done = door(place, "--fuse", "sparse+dense")

@@ -84,6 +84,20 @@ def test_kl_leaves_out_what_the_teacher_did_not_score() -> None:
     assert (view.student.grad[:, Q:] == 0).all()
 
 
+def test_kl_leaves_out_a_query_that_the_teacher_did_not_score() -> None:
+    """Rows without scores stand beside rows with some; 0 · (−inf) must not make the whole batch NaN."""
+    view = batch()
+    assert view.teacher is not None
+    each = KLDivergence()(BatchScores(view.student[1:], view.own[1:], view.same[1:], view.teacher[1:]))
+    view.teacher[0] = torch.nan
+    loss = KLDivergence()(view)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == pytest.approx(float(each.detach()) * (Q - 1) / Q)
+    assert view.student.grad is not None
+    assert view.student.grad.isfinite().all()
+    assert (view.student.grad[0] == 0).all()
+
+
 @pytest.mark.parametrize("pairs", ["positive", "all"])
 def test_margin_mse_is_the_formula(pairs: str) -> None:
     view = batch()

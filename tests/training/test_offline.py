@@ -175,6 +175,13 @@ def test_what_excludes_each_other_or_is_there_already(pairs: Source, corpus: str
         distill_scores(pairs, tmp_path / "o.jsonl", [])
     with pytest.raises(InvalidSettingError, match="needs a ceiling"):
         MineSettings(filter_by=Judge("bm25"))
+    with pytest.raises(InvalidSettingError, match="seed is -1"):
+        MineSettings(seed=-1)
+    with pytest.raises(InvalidSettingError, match="take the place of 'pos'"):
+        mine_negatives(Source(pairs.path, negatives="pos"), tmp_path / "o.jsonl", MineSettings())
+    if Path("/proc/self").is_dir():  # takes no file, whoever asks
+        with pytest.raises(InvalidSettingError, match="nothing can be written into /proc"):
+            mine_negatives(pairs, Path("/proc/o.jsonl"), MineSettings())
     scored = Source(str(write(tmp_path / "s.jsonl", {"query": "a", "pos": "b", "neg": ["c"], "scores": [2, 1]})))
     with pytest.raises(TrainingDataError, match="line 1: the row has scores"):
         mine_negatives(scored, tmp_path / "o.jsonl", MineSettings())

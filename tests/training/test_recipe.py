@@ -57,6 +57,25 @@ def test_paths_are_relative_to_the_recipe_and_know_variables(recipe: Path, monke
         ("[run]", "[run", "is not TOML"),
         ("[sampling]", "[[mining]]\nby = 'mpnet'\n[sampling]", "mining.by is 'mpnet'"),
         ("[sampling]", "[[teachers]]\nkind = 'oracle'\nname = 'x'\n[sampling]", "one of dense, sparse"),
+        ("[sampling]", "[[mining]]\nby = 'bm25'\nceiling = -1.0\n[sampling]", "ceiling is -1.0"),
+        ("[sampling]", "[[teachers]]\nkind = 'scores'\nname = 'bm25'\n[sampling]", "kind scores is called bm25"),
+        ("[sampling]", "[[teachers]]\nkind = 'bm25'\nname = 'x'\nk1 = -1.0\n[sampling]", "k1 is -1.0"),
+        ("[sampling]", "[ensemble]\nscale = inf\n[sampling]", "scale is inf, it must be a finite number"),
+        ("mined_negatives = 0", "mined_negatives = -1", "mined_negatives is -1"),
+        ("mined_negatives = 0", "given_negatives = -1", "given_negatives is -1"),
+        ("[losses.infonce]", "[losses.infonce]\nweight = inf", "weight is inf"),
+        ("[losses.infonce]", "[losses.infonce]\nmask_false_negatives = true", "losses.infonce needs a teacher"),
+        ("[losses.infonce]", "[losses.kl]", "losses.kl needs a teacher"),
+        ("[losses.infonce]", "[losses.pairwise]", "compares a query's own candidates"),
+        ('checkpoint = "student"', 'checkpoint = "student"\nbias_shift = nan', "bias_shift is nan"),
+        ('checkpoint = "student"', 'checkpoint = "~nobody-is-called-so/x"', "a user who has no home here"),
+        ('precision = "fp32"', 'schedule = "steep"', "one of linear, cosine"),
+        ('precision = "fp32"', "beta1 = 1.5", "beta1 is 1.5"),
+        ('precision = "fp32"', "head_learning_rate = -1.0", "head_learning_rate is -1.0"),
+        ('precision = "fp32"', "weight_decay = -1.0", "weight_decay is -1.0"),
+        ('precision = "fp32"', "clip = -1.0", "clip is -1.0"),
+        ('precision = "fp32"', "gradient_cache = true", "1 or more with gradient_cache"),
+        ("log_steps = 1", "log_steps = 2\nevaluate_steps = 5", "a multiple of run.log_steps, 2"),
     ],
 )
 def test_what_a_recipe_does_not_have_is_refused(recipe: Path, old: str, new: str, said: str) -> None:
@@ -70,3 +89,15 @@ def test_what_a_recipe_does_not_have_is_refused(recipe: Path, old: str, new: str
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_table_is_not_trained_where_queries_are_neural(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, student='queries = "neural"', more="[idf]\ntrainable = true")
+    with pytest.raises(RecipeError, match="no table to train"):
+        read_recipe(recipe)
+
+
+def test_a_loss_over_own_candidates_takes_a_batch_or_negatives(tmp_path: Path) -> None:
+    for settings, sampling in (('pool = "batch"', "mined_negatives = 0"), ("", "given_negatives = 1")):
+        recipe = write_recipe(tmp_path, loss="pairwise", loss_settings=settings, sampling=sampling)
+        assert "pairwise" in read_recipe(recipe).losses

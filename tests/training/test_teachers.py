@@ -12,6 +12,7 @@ from training_help import TEACHERS, write_cross_encoder, write_recipe
 
 from lsr.errors import RecipeError, TrainingDataError
 from lsr.training.data.mining import mine
+from lsr.training.data.prepare import prepare
 from lsr.training.data.prepared import VOCABULARY, PreparedData
 from lsr.training.gather import gather
 from lsr.training.recipe import Ensemble, Mining, read_recipe
@@ -19,6 +20,7 @@ from lsr.training.teachers import Teacher, make_teacher
 from lsr.training.teachers.bm25 import BM25Teacher
 from lsr.training.teachers.dense import DenseTeacher
 from lsr.training.teachers.ensemble import ensemble_scores, min_max
+from lsr.training.teachers.networks import SentenceNetwork
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +157,48 @@ def test_dense_mining_and_the_ceiling(gathered: tuple[PreparedData, list[Teacher
         good = [d for q, d in data.pairs[:, :2].tolist() if q == query]
         scores = teachers[0].scores(np.array([query]), np.array([*good, *mined]))[0]
         assert (scores[len(good) :] <= 0.999 * scores[: len(good)].max() + 1e-6).all()
+
+
+def test_negatives_are_mined_anew_for_another_ranker(world: Path, gathered: tuple[PreparedData, list[Teacher]]) -> None:
+    """A teacher's name says nothing of its checkpoint or settings."""
+    data, found = gathered[0], []
+    for k1 in (0.9, 0.0):
+        teacher = BM25Teacher(data, "bm25", k1=k1, b=0.4)
+        teacher.prepare(lambda line: None)
+        said: list[str] = []
+        found.append(mine(Mining("bm25", last=20), data, teacher, said.append))
+        assert len(said) == 1
+    assert not np.array_equal(found[0], found[1])
+
+
+def test_embeddings_of_other_weights_are_refused(tmp_path: Path) -> None:
+    """A checkpoint that was trained further has the same configuration and as many bytes."""
+    path = write_recipe(tmp_path, more=TEACHERS)
+    recipe = read_recipe(path)
+    data, (dense, _), _ = gather(recipe, path, lambda line: None)
+    weights = tmp_path / "teacher" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-64] + bytes(range(64)))
+    with pytest.raises(TrainingDataError, match="other weights than the teacher body has now"):
+        make_teacher(recipe.teachers[0], data, tmp_path)
+    (data.folder / dense.key / "weights.txt").unlink()  # an earlier version
+    said: list[str] = []
+    make_teacher(recipe.teachers[0], data, tmp_path).prepare(said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_dense_teacher_reads_no_more_than_it_has_positions_for(tmp_path: Path, alike: bool) -> None:
+    text = " ".join(["the moon and the sea"] * 40)
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"query": "moon", "pos": text}) + "\n")
+    path = write_recipe(tmp_path, more=TEACHERS)
+    recipe = read_recipe(path)
+    data = prepare(recipe.data, tmp_path / "student" / "tokenizer.json", 200, tmp_path, 0, lambda line: None)
+    if not alike:
+        (data.folder / VOCABULARY).unlink()
+    teacher = DenseTeacher(data, "body", tmp_path / "teacher", max_length=128)
+    teacher.prepare(lambda line: None)
+    cut = SentenceNetwork("body", tmp_path / "teacher").encode_texts([text], 64)
+    assert np.array_equal(teacher.embeddings("documents"), cut)
 
 
 def test_scores_of_the_rows_are_a_teacher(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from training_help import TEACHERS, log_of, write_recipe
 
 from lsr.encoders.registry import load_encoder
-from lsr.errors import DivergedError, RecipeError, TrainingError
+from lsr.errors import DivergedError, InvalidSettingError, RecipeError, TrainingError
 from lsr.training.checkpoints import COMPLETE, last_complete
 from lsr.training.diagnosis import diagnose
 from lsr.training.run import dry_run, train
@@ -216,6 +216,13 @@ def test_vocabularies_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         train(path, say=silent)
 
 
+def test_texts_longer_than_the_student_reads_are_refused_before_anything_is_prepared(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path)
+    with pytest.raises(InvalidSettingError, match=r"max_length is 65, .* between 3 and 64 tokens"):
+        train(path, say=silent, overrides={"student.max_length": 65})
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_neural_query_side_learns_too(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, steps=12, log_steps=2, student='queries = "neural"')
     trained = train(path, say=silent)
@@ -338,6 +345,7 @@ def test_a_dry_run_reads_everything_and_keeps_nothing(tmp_path: Path) -> None:
     dry_run(path, say=said.append)
     assert sorted(tmp_path.rglob("*")) == before
     assert "data: pairs: 120 rows are in order" in said
+    assert any(line.startswith("held out: mrr") for line in said)
     with (tmp_path / "pairs.jsonl").open("a") as file:
         file.write('{"query": "moon"}\n')
     with pytest.raises(TrainingError, match="line 121"):

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lsr.encoders.idf import read_idf_table
 from lsr.encoders.manifest import IDF, TOKENIZER
 from lsr.errors import RecipeError
-from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.ablation.plan import Job
 from lsr.training.ablation.results import held_out_file
 from lsr.training.checkpoints import MODEL
 from lsr.training.data.prepare import prepare
+from lsr.training.query_idf import saved_table
 
 
 def measure_at_terms(
@@ -61,8 +60,7 @@ def measure_at_terms(
     )
     table = None
     if settings.student.queries != "neural":
-        tokenizer = WordPieceTokenizer.from_file(model / TOKENIZER)
-        table = read_idf_table((model / IDF).read_bytes(), model / IDF, tokenizer, data.manifest.vocabulary)
+        table = saved_table(model / IDF, model / TOKENIZER, data.manifest.vocabulary)
     student = load_student(
         model,
         head="keep",

@@ -16,6 +16,7 @@ from lsr.errors import RecipeError
 from lsr.training.ablation.plan import Job
 from lsr.training.checkpoints import MODEL
 from lsr.training.claim import holds_another
+from lsr.training.log import read_log
 
 #: Figures by name, as the table has them; `kl` is the mean of the log's last entry, over the batches of the variant.
 FIGURES = ("mrr", "recall", "terms", "flops", "ubiquitous", "kl")
@@ -63,7 +64,7 @@ def result(job: Job, terms: float | None = None) -> Result | None:
         return None
     record = json.loads(held.read_text())
     figures = {name: float(record[f"heldout_{name}"]) for name in FIGURES if f"heldout_{name}" in record}
-    rows = [json.loads(line) for line in (job.output / "log.jsonl").read_text().splitlines()]
+    rows = read_log(job.output)
     weight = job.recipe.losses.get("kl", {}).get("weight", 1.0)
     divergence = [row["loss_kl"] / weight for row in rows if "loss_kl" in row and weight]
     if divergence:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lsr.errors import RecipeError
 from lsr.text.unicode_words import find_words
+
+QUERIES = "queries.jsonl"
 
 
 def query_key(text: str) -> str:
@@ -38,30 +40,56 @@ def judged_queries(folders: Iterable[Path], splits: Iterable[str]) -> set[str]:
     Raises
     ------
     RecipeError
-        A folder holds no collection.
+        A folder holds no collection, or a line of its queries is none.
     """
     keys: set[str] = set()
     names = list(splits)
+    for collection in judged_collections(folders):
+        protected = _protected(collection, names)
+        keys |= {query_key(text) for query, text in _queries(collection) if protected is None or query in protected}
+    return keys
+
+
+def judged_collections(folders: Iterable[Path], *, away: bool = False) -> list[Path]:
+    """The collections that these folders are or hold; with `away`, a folder may hold none.
+
+    Raises
+    ------
+    RecipeError
+        A folder holds no collection.
+    """
+    found: list[Path] = []
     for folder in folders:
         below = sorted(folder.iterdir()) if folder.is_dir() else []
-        collections = [path for path in (folder, *below) if (path / "queries.jsonl").is_file()]
-        if not collections:
+        collections = [path for path in (folder, *below) if (path / QUERIES).is_file()]
+        if not collections and not away:
             raise RecipeError(
-                f"{folder} holds no judged collection", remedy="Name a folder with queries.jsonl, or take it out"
+                f"{folder} holds no judged collection", remedy=f"Name a folder with {QUERIES}, or take it out"
             )
-        for collection in collections:
-            protected = _protected(collection, names)
-            with (collection / "queries.jsonl").open(encoding="utf-8") as lines:
-                for line in lines:
-                    if line.strip():
-                        row = json.loads(line)
-                        if protected is None or str(row["_id"]) in protected:
-                            keys.add(query_key(row["text"]))
-    return keys
+        found += collections
+    return found
+
+
+def _queries(collection: Path) -> Iterator[tuple[str, str]]:
+    path = collection / QUERIES
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                query, text = row["_id"], row["text"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise RecipeError(f"{path}, line {number}: no query with _id and text: {error!r}") from None
+            if not isinstance(text, str):
+                raise RecipeError(f"{path}, line {number}: the text of a query is {text!r}")
+            yield str(query), text
 
 
 def _protected(collection: Path, splits: list[str]) -> set[str] | None:
     files = [path for split in splits if (path := collection / "qrels" / f"{split}.tsv").is_file()]
     if not files:
         return None
-    return {line.split("\t")[0] for path in files for line in path.read_text(encoding="utf-8").splitlines()[1:]}
+    lines = (line for path in files for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+    # Three columns by tabs under a head, or TREC's four without one: an id "query-id" too many does no harm.
+    return {line.split("\t")[0] if "\t" in line else line.split()[0] for line in lines}

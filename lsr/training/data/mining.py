@@ -39,7 +39,7 @@ def mine(settings: Mining, data: PreparedData, teacher: Teacher, say: Say) -> ND
     int32 ndarray of shape (queries, last − first + 1)
         Document numbers, best first, −1 where there are no more.
     """
-    record = {"mining": [settings.by, settings.first, settings.last, settings.ceiling], "teacher": str(teacher.name)}
+    record = {"mining": [settings.by, settings.first, settings.last, settings.ceiling], "teacher": teacher.key}
     cache = Cache(data, f"mined-{settings.by}", record)
     if "negatives" not in cache:
         say(f"mining by {settings.by}: {len(data.queries):,} queries in {len(data.documents):,} documents")

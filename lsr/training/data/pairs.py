@@ -33,12 +33,15 @@ def read_pairs(source: Source, folder: Path) -> Iterator[Pair]:
     Raises
     ------
     TrainingDataError
-        Nothing there, or a malformed row: no query, empty text, scores that do not fit. Names file and line.
+        Nothing there, or a malformed row: no query, empty text, scores that do not fit. Names file and line. No row has
+        a field that `exclude` names.
     MissingExtraError
         A format needs a package that is not installed.
     """
     count = seen = 0
+    absent = set(source.exclude)
     for where, row in _rows(source, folder):
+        absent -= row.keys()
         if any(str(row.get(key)) in values for key, values in source.exclude.items()):
             continue
         seen += 1
@@ -47,7 +50,11 @@ def read_pairs(source: Source, folder: Path) -> Iterator[Pair]:
         yield _pair(source, where, row)
         count += 1
         if count == source.limit:
-            break
+            return
+    if absent and seen:  # a misspelt field would let in what is to be left out
+        raise TrainingDataError(
+            f"no row of {source.path} has the field {min(absent)!r} that `exclude` names", remedy="Check its spelling"
+        )
     if not count:
         raise TrainingDataError(f"{source.path} gives no training pair", remedy="Check the file and `exclude`")
 
@@ -135,7 +142,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             where = f"{path}, line {number}"
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TrainingDataError(f"{where}: not JSON: {error}", remedy="Mend or remove the row") from None
             if not isinstance(row, dict):
                 raise TrainingDataError(f"{where}: a JSON object is expected, not {type(row).__name__}")

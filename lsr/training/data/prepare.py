@@ -20,7 +20,7 @@ import numpy as np
 
 from lsr.errors import RecipeError, TrainingDataError
 from lsr.text.wordpiece import WordPieceTokenizer
-from lsr.training.data.leaks import judged_queries, query_key, text_key
+from lsr.training.data.leaks import judged_collections, judged_queries, query_key, text_key
 from lsr.training.data.pairs import Pair, read_pairs, source_file, source_name
 from lsr.training.data.prepared import MANIFEST, VOCABULARY, DataManifest, PreparedData, count_documents, splitting
 from lsr.training.data.pseudo import make_pseudo_queries, spelled
@@ -58,13 +58,19 @@ def prepare(data: Data, tokenizer_file: Path, max_length: int, folder: Path, see
     Raises
     ------
     TrainingDataError
-        A source cannot be used.
+        A source cannot be used; what is in the cache was made from other files, or without a look at a judged
+        collection that is there.
     """
     tokenizer = WordPieceTokenizer.from_file(tokenizer_file)
     key = _key(data, tokenizer, max_length, seed)
     place = data.cache / f"data-{key[:16]}"
     if (place / MANIFEST).is_file():
         found = PreparedData(place)
+        if unchecked := _unchecked(found.manifest, data):
+            raise TrainingDataError(
+                f"{place} was prepared without a look at the judged collection {unchecked}",
+                remedy=f"Remove {place} to prepare it anew, or name another data.cache",
+            )
         if changed := _changed(found.manifest, data, folder):
             raise TrainingDataError(
                 f"{changed} is not what {place} was prepared from", remedy=f"Remove {place} to prepare it anew"
@@ -106,6 +112,14 @@ def _key(data: Data, tokenizer: WordPieceTokenizer, max_length: int, seed: int) 
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
+def _unchecked(manifest: DataManifest, data: Data) -> str | None:
+    """The first judged collection that is there and whose queries may be among the pairs."""
+    if manifest.judged is None:  # of an earlier version, which did not say
+        return None
+    names = (collection.resolve().name for collection in judged_collections(data.judged, away=True))
+    return next((name for name in names if name not in manifest.judged), None)
+
+
 def _changed(manifest: DataManifest, data: Data, folder: Path) -> str | None:
     """The first source file that is there with another size. Sources that are away cannot have changed."""
     for source, record in zip(data.sources, manifest.sources, strict=True):
@@ -129,7 +143,7 @@ class _Preparation:
     key: str
     documents: dict[bytes, int] = field(default_factory=dict)
     queries: dict[bytes, int] = field(default_factory=dict)
-    pairs: dict[tuple[int, int], None] = field(default_factory=dict)
+    pairs: dict[tuple[int, int], int] = field(default_factory=dict)
     domains: list[int] = field(default_factory=list)
     negatives: list[list[int]] = field(default_factory=list)
     scores: list[tuple[float, ...]] = field(default_factory=list)
@@ -156,9 +170,16 @@ class _Preparation:
             record = self._read(number, source, judged)
             records.append(record)
             say(f"data: {record['name']}: " + ", ".join(f"{record[count]:,} {count}" for count in _COUNTS))
+        if not self.pairs:
+            reasons = ", ".join(f"{sum(record[count] for record in records):,} {count}" for count in _COUNTS[2:])
+            raise TrainingDataError(
+                f"no training pair is left: {reasons}", remedy="Add sources, or look at their texts"
+            )
         documents = Ragged.concat(self.document_tokens)
         pairs = np.array([(q, d, domain) for (q, d), domain in zip(self.pairs, self.domains, strict=True)], np.int32)
         held = self._hold_out(pairs)
+        if self.data.holdout and not held.any():
+            say(f"data: nothing is held out: data.holdout is below the {len(records)} sources, or they are too small")
         given = len(self.query_texts)  # blank ones have a key, but no number
         made = make_pseudo_queries(documents, self.tokenizer, self.data.pseudo, self.seed)
         pseudo = self._pseudo_pairs(made.documents, given, pairs)
@@ -188,6 +209,7 @@ class _Preparation:
             pairs=len(pairs),
             held_out=int(held.sum()),
             sources=tuple(records),
+            judged=tuple(path.resolve().name for path in judged_collections(self.data.judged)),
         ).write(self.place)
         sizes = {"queries": given, "pseudo-queries": len(made.tokens), "documents": len(documents), "pairs": len(pairs)}
         say("data: " + ", ".join(f"{size:,} {name}" for name, size in sizes.items()))
@@ -220,13 +242,17 @@ class _Preparation:
             if query is None or found[0] is None:
                 counts["blank"] += 1
                 continue
-            if (query, found[0]) in self.pairs:
+            negatives = [document for document in found[1:] if document is not None]
+            row = self.pairs.setdefault((query, found[0]), len(self.domains))
+            if row < len(self.domains):
                 counts["repeated"] += 1
+                # Triples are a pair a negative. Scores of two rows need not be on one scale: those stay as they are.
+                if not pair.scores and not self.scores[row]:
+                    self.negatives[row] += [number for number in negatives if number not in self.negatives[row]]
                 continue
             counts["kept"] += 1
-            self.pairs[query, found[0]] = None
             self.domains.append(domain)
-            self.negatives.append([document for document in found[1:] if document is not None])
+            self.negatives.append(negatives)
             usable = pair.scores and all(document is not None for document in found)
             self.scores.append(pair.scores if usable else ())
 

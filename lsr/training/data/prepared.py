@@ -27,8 +27,8 @@ class DataManifest:
     """What was read and what was left out; goes into the model card.
 
     `sources` has for each its name, path, licence, bytes and counts: rows, pairs kept, and rows dropped because the
-    query is judged, the pair is there already, or a side has no token. `frame` is how many special tokens stand before
-    and after a text.
+    query is judged, the pair is there already (negatives of such a row are kept), or a side has no token. `judged`
+    names the collections whose queries were left out, None where an earlier version did not write them down.
     """
 
     key: str
@@ -45,6 +45,7 @@ class DataManifest:
     pairs: int
     held_out: int
     sources: tuple[dict[str, Any], ...]
+    judged: tuple[str, ...] | None = None
     format_version: int = FORMAT_VERSION
 
     def write(self, folder: Path) -> None:
@@ -58,7 +59,8 @@ class DataManifest:
         if record.get("format_version") != FORMAT_VERSION:
             raise TrainingDataError(f"{folder} was prepared by another version", remedy=f"Remove {folder}")
         listed = {key: tuple(record[key]) for key in ("special_ids", "prefix", "suffix", "sources")}
-        return cls(**{**record, **listed})
+        judged = record.get("judged")
+        return cls(**{**record, **listed, "judged": None if judged is None else tuple(judged)})
 
 
 class PreparedData:

@@ -24,7 +24,7 @@ class KLDivergence:
     pool : "batch" or "own"
         Over all documents of the batch (arXiv 2411.04403), or the query's own candidates.
 
-    Columns that the teacher did not score (NaN) have no part in either distribution.
+    Columns that the teacher did not score (NaN) have no part in either distribution; a query without any gives 0.
     """
 
     temperature: float = 1.0
@@ -40,8 +40,9 @@ class KLDivergence:
         teacher = over(self.pool, scores.taught("kl"), scores.own) / self.teacher_temperature
         student = over(self.pool, scores.student, scores.own) / self.temperature
         unknown = teacher.isnan()
-        aim = teacher.masked_fill(unknown, float("-inf")).log_softmax(1)
-        found = student.masked_fill(unknown, float("-inf")).log_softmax(1)
+        silent = unknown.all(1, keepdim=True)  # no distribution: any will do, as it is left out below
+        aim = teacher.masked_fill(unknown, float("-inf")).masked_fill(silent, 0).log_softmax(1)
+        found = student.masked_fill(unknown, float("-inf")).masked_fill(silent, 0).log_softmax(1)
         # Where the teacher's probability is 0, the term is 0: both logarithms are -inf there.
         terms = aim.exp() * (aim.masked_fill(unknown, 0) - found.masked_fill(unknown, 0))
         return terms.sum(1).mean() * self.temperature**2

@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,11 +51,18 @@ def load_rows(source: Source, folder: Path) -> list[Row]:
 
 
 def check_target(target: Path) -> None:
-    """Refuse, before any work, a file that is there already or whose folder is not."""
+    """Refuse, before any work, a file that is there already, or whose folder is not or takes no new file."""
     if target.exists():
         raise InvalidSettingError(f"{target} exists", remedy="Name a new file, or remove it")
     if not target.parent.is_dir():
         raise InvalidSettingError(f"the folder {target.parent} does not exist", remedy="Make it, or name another")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise InvalidSettingError(
+            f"nothing can be written into {target.parent}: {error.strerror}", remedy="Name another folder"
+        ) from None
 
 
 @contextmanager

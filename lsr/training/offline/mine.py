@@ -61,6 +61,7 @@ class MineSettings:
             ("negatives", self.negatives, self.negatives >= 1, "1 or more"),
             ("last", self.last, 1 <= self.first <= self.last, "at least `first`, which is 1 or more"),
             ("ceiling", self.ceiling, 0 <= self.ceiling <= 1, "within 0 and 1"),
+            ("seed", self.seed, self.seed >= 0, "0 or more"),
             ("pick", self.pick, self.pick in PICKS, "top or random"),
         ):
             if not holds:
@@ -124,6 +125,8 @@ def mine_negatives(
         The corpus or the index cannot be read.
     """
     check_target(target)
+    if pairs.negatives in (pairs.query, pairs.positive):
+        raise InvalidSettingError(f"negatives would take the place of {pairs.negatives!r}", remedy="Name another field")
     if index is not None and (by is not None or corpus):
         raise InvalidSettingError("an index has its own documents and encoder", remedy="Leave out `by` and `corpus`")
     if by is not None and by.kind == "cross-encoder":

@@ -2,7 +2,8 @@
 
 With idf in the matching function, s = Σ idf_t q_t d_t, and FLOPS on d, low-idf terms feel the same penalty as others
 but smaller ranking gradients (Geng et al. 2024, arXiv 2411.04403, eq. 5 and 7). Written in d' = idf · d, what a plain
-bag-of-words query meets, the same objective has no idf in the score and the penalty Σ_j (mean_i d'_ij / idf_j)².
+bag-of-words query meets, the same objective has no idf in the score and the penalty Σ_j (mean_i d'_ij / idf_j)². In a
+recipe: `idf.matching = false` beside this regulariser.
 """
 
 from __future__ import annotations

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.errors import TrainingDataError
 from lsr.training.data.prepared import PreparedData
 
 Say = Callable[[str], None]
+#: In a cache's folder: the digest of the weights that computed it.
+_WEIGHTS = "weights.txt"
 
 
 class Teacher(ABC):
@@ -27,9 +30,12 @@ class Teacher(ABC):
     Attributes
     ----------
     name : str
+    key : str
+        Of one who ranks all documents: what its ranking depends on, short.
     """
 
     name: str
+    key: str = ""
 
     @abstractmethod
     def prepare(self, say: Say) -> None:
@@ -53,11 +59,26 @@ class Cache:
         The teacher's.
     settings : JSON object
         What the arrays depend on; other settings are another folder.
+    weights : str
+        A digest of the teacher's weights. It is no part of the folder's name, so that arrays of earlier versions, which
+        did not write it down, are found.
+
+    Raises
+    ------
+    TrainingDataError
+        What is in the folder was computed by other weights.
     """
 
-    def __init__(self, data: PreparedData, name: str, settings: dict[str, Any]) -> None:
+    def __init__(self, data: PreparedData, name: str, settings: dict[str, Any], *, weights: str = "") -> None:
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = data.folder / f"teacher-{name}-{digest}"
+        self._weights = weights
+        written = self.folder / _WEIGHTS
+        if written.is_file() and written.read_text() != weights:
+            raise TrainingDataError(
+                f"{self.folder} was computed by other weights than the teacher {name} has now",
+                remedy=f"Remove {self.folder} to compute it anew",
+            )
 
     def load(self, name: str) -> NDArray[Any]:
         """A mapped array."""
@@ -70,6 +91,8 @@ class Cache:
     def save(self, name: str, array: NDArray[Any]) -> None:
         """Write aside, then rename."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self._weights:
+            (self.folder / _WEIGHTS).write_text(self._weights)
         descriptor, aside = tempfile.mkstemp(prefix=".writing-", suffix=".npy", dir=self.folder)
         with os.fdopen(descriptor, "wb") as file:
             np.save(file, array)

@@ -31,6 +31,7 @@ class BM25Teacher(Teacher):
         self.name = name
         self._data, self._k1, self._b = data, k1, b
         self._cache = Cache(data, name, {"kind": "bm25", "k1": k1, "b": b})
+        self.key = self._cache.folder.name
         self._matrix: Any = None
 
     def prepare(self, say: Say) -> None:

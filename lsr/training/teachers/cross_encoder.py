@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lsr.training.data.prepared import PreparedData
 from lsr.training.teachers.base import Cache, Say, Teacher
-from lsr.training.teachers.networks import PairNetwork, check_checkpoint, identity
+from lsr.training.teachers.networks import PairNetwork, check_checkpoint, identity, weights_digest
 
 #: Pairs of a part.
 _PART = 1 << 15
@@ -58,7 +58,7 @@ class CrossEncoderTeacher(Teacher):
             "pairs": hashlib.sha256(self._keys.tobytes()).hexdigest(),
             **identity(self._checkpoint),
         }
-        cache = Cache(self._data, self.name, settings)
+        cache = Cache(self._data, self.name, settings, weights=weights_digest(self._checkpoint))
         starts = range(0, len(self._keys), _PART)
         todo = [start for start in starts if f"scores-{start}" not in cache]
         if todo:

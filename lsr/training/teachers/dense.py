@@ -16,7 +16,7 @@ from lsr.text.wordpiece import WordPieceTokenizer
 from lsr.training.data.prepared import VOCABULARY, PreparedData, splitting
 from lsr.training.data.ragged import Ragged
 from lsr.training.teachers.base import Cache, Say, Teacher
-from lsr.training.teachers.networks import SentenceNetwork, check_checkpoint, identity
+from lsr.training.teachers.networks import SentenceNetwork, check_checkpoint, identity, weights_digest
 
 
 class DenseTeacher(Teacher):
@@ -30,19 +30,21 @@ class DenseTeacher(Teacher):
         With `config.json`, weights and `tokenizer.json`; `1_Pooling/config.json` says how tokens are pooled (mean
         where it is absent).
     max_length : int
-        Tokens of a text that are read, special ones included.
+        Tokens of a text that are read, special ones included; fewer where the checkpoint has no positions for them.
 
     Raises
     ------
     TrainingDataError
-        The checkpoint is not there.
+        The checkpoint is not there, or what is in the cache is of other weights.
     """
 
     def __init__(self, data: PreparedData, name: str, checkpoint: Path, *, max_length: int) -> None:
         check_checkpoint(name, checkpoint)
         self.name = name
         self._data, self._checkpoint, self._max_length = data, checkpoint, max_length
-        self._cache = Cache(data, name, {"kind": "dense", "max_length": max_length, **identity(checkpoint)})
+        settings = {"kind": "dense", "max_length": max_length, **identity(checkpoint)}
+        self._cache = Cache(data, name, settings, weights=weights_digest(checkpoint))
+        self.key = self._cache.folder.name
         self._arrays: dict[str, NDArray[np.float16]] = {}
 
     def prepare(self, say: Say) -> None:
@@ -51,7 +53,8 @@ class DenseTeacher(Teacher):
             return
         network = SentenceNetwork(self.name, self._checkpoint)
         for kind in todo:
-            rows = self._inputs(kind, network.tokenizer)
+            length = min(self._max_length, network.positions or self._max_length)
+            rows = self._inputs(kind, network.tokenizer, length)
             say(f"teacher {self.name}: encoding {len(rows):,} {kind} on {network.device}")
             self._cache.save(kind, network.encode(rows))
 
@@ -66,19 +69,19 @@ class DenseTeacher(Teacher):
         pool = self.embeddings("documents")[documents].astype(np.float32)
         return asked @ pool.T
 
-    def _inputs(self, kind: str, tokenizer: WordPieceTokenizer) -> Ragged:
-        """Token ids between the teacher's special tokens."""
+    def _inputs(self, kind: str, tokenizer: WordPieceTokenizer, length: int) -> Ragged:
+        """Token ids between the teacher's special tokens, `length` with them."""
         rows: Ragged = getattr(self._data, kind)
         framed = tokenizer.inputs(["a"], 64)[0]
         inner = tokenizer.ids("a")
         lead = next(i for i in range(len(framed)) if framed[i : i + len(inner)] == inner)
-        room = self._max_length - tokenizer.frame
+        room = length - tokenizer.frame
         table = _same_spelling(self._data, self._checkpoint, tokenizer)
         if table is None:
             texts = self._data.texts(kind)
             step = 10_000
             parts = [
-                Ragged.of(tokenizer.inputs(texts[start : start + step], self._max_length), np.int32)
+                Ragged.of(tokenizer.inputs(texts[start : start + step], length), np.int32)
                 for start in range(0, len(texts), step)
             ]
             return Ragged.concat(parts)

@@ -5,6 +5,7 @@ Knows checkpoints and token ids. Knows nothing of prepared data, caches or recip
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lsr.encoders.checkpoint import Checkpoint
 from lsr.encoders.quiet import quiet_transformers
 from lsr.errors import CorruptionError, MissingExtraError, TrainingDataError, TrainingError
 from lsr.text.wordpiece import WordPieceTokenizer
@@ -22,6 +24,8 @@ from lsr.training.data.ragged import Ragged
 _TOKENS = {"cuda": 1 << 18, "cpu": 1 << 12}
 #: Rows of a batch at most.
 _ROWS = 4096
+#: Pieces of a file of weights that are looked at.
+_PIECES = 64
 
 #: How far it is: rows done.
 Moved = Callable[[int], None]
@@ -40,6 +44,19 @@ def identity(folder: Path) -> dict[str, Any]:
     """What tells a checkpoint from another without reading its weights: a JSON object."""
     config = json.loads((folder / "config.json").read_text())
     return {"config": config, "bytes": sum(file.stat().st_size for file in sorted(folder.glob("*.safetensors")))}
+
+
+def weights_digest(folder: Path) -> str:
+    """16 hexadecimal digits that tell weights of one shape from others: some pieces of each file are read, not all."""
+    state = hashlib.blake2b(digest_size=8)
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        size = path.stat().st_size
+        state.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            for piece in range(_PIECES):
+                file.seek(size * piece // _PIECES)
+                state.update(file.read(4096))
+    return state.hexdigest()
 
 
 class SentenceNetwork:
@@ -65,13 +82,16 @@ class SentenceNetwork:
             self._model = self._model.half()
         self.tokenizer = WordPieceTokenizer.from_file(checkpoint / "tokenizer.json")
         _check_vocabulary(name, self.tokenizer.size, self._model)
+        #: Tokens that it has positions for, special ones included; None where that is not limited.
+        self.positions = Checkpoint.locate(str(checkpoint)).positions
         pooling = checkpoint / "1_Pooling" / "config.json"
         record = json.loads(pooling.read_text()) if pooling.is_file() else {}
         self._cls = bool(record.get("pooling_mode_cls_token"))
 
     def encode_texts(self, texts: Sequence[str], max_length: int, moved: Moved | None = None) -> NDArray[np.float16]:
-        """float16 ndarray of shape (n, d): unit embeddings of texts cut to `max_length` tokens."""
-        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), max_length), np.int32), moved)
+        """float16 ndarray of shape (n, d): unit embeddings of texts cut to `max_length` tokens, or to what it reads."""
+        length = min(max_length, self.positions or max_length)
+        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), length), np.int32), moved)
 
     def encode(self, rows: Ragged, moved: Moved | None = None) -> NDArray[np.float16]:
         """Embeddings of unit length, float16 of shape (n, d); a row without tokens gives zeros."""
@@ -138,7 +158,7 @@ class PairNetwork:
                 f"the teacher {name} has {self._labels} labels; a cross-encoder for ranking has 1 or 2",
                 remedy="Name the checkpoint of one that was trained to rank",
             )
-        limit = int(getattr(self._model.config, "max_position_embeddings", max_length))
+        limit = Checkpoint.locate(str(checkpoint)).positions or max_length
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(max_length, limit), strategy="longest_first")
         self._tokenizer.encode_special_tokens = True
