@@ -1,4 +1,4 @@
-"""Which checkpoints of a run's folder are whole. Light to import: no torch."""
+"""What is where in a run's folder, and which checkpoints are whole. Light to import: no torch."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 COMPLETE = "complete"
 #: The finished model, in a run's folder.
 MODEL = "model"
+#: Beside it: its held-out figures and what each held-out query gave.
+HELD_OUT = "heldout.json"
 
 
 def last_complete(output: Path) -> Path | None:
     """The complete checkpoint of the most steps in a run's folder."""
     found = [path for path in output.glob("checkpoint-*") if (path / COMPLETE).is_file()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(found, key=steps_of, default=None)
 
 
-def steps_of(output: Path) -> int:
-    """Steps of that checkpoint; 0 where there is none."""
-    found = last_complete(output)
-    return 0 if found is None else int(found.name.rpartition("-")[2])
+def steps_of(checkpoint: Path) -> int:
+    """Steps that its folder's name says."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def trained_model(path: Path) -> Path:

@@ -21,8 +21,6 @@ from lsr.training.data.ragged import Ragged
 from lsr.training.lowering import lowered_weights
 from lsr.training.student import Student
 
-#: In a run's folder: the figures of its model and what each held-out query gave.
-HELD_OUT = "heldout.json"
 #: Documents of the pool for each held-out query.
 _POOL = 20
 _BATCH = 128

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lsr.encoders.manifest import TOKENIZER
 from lsr.encoders.new_folder import new_folder
 from lsr.errors import MissingExtraError
-from lsr.training.checkpoints import COMPLETE, MODEL, last_complete, steps_of
+from lsr.training.checkpoints import COMPLETE, HELD_OUT, MODEL, last_complete, steps_of
 from lsr.training.claim import claim
 from lsr.training.data.batches import BatchDataset, Sampler
 from lsr.training.data.pairs import read_pairs, source_name
@@ -150,7 +150,7 @@ def follow(
         import transformers  # noqa: F401
     except ImportError:
         raise MissingExtraError("training", "train") from None
-    from lsr.training.heldout import HELD_OUT, evaluate_held_out
+    from lsr.training.heldout import evaluate_held_out
     from lsr.training.judged import JudgedEvaluation
     from lsr.training.objective import Objective
     from lsr.training.report import write_report
@@ -167,12 +167,14 @@ def follow(
         tell(warning)
     with args.main_process_first(desc="data"):
         data, teachers, mined = gather(recipe, path, tell)
-    neural = recipe.student.queries == "neural"
-    table = (
-        None if neural else idf_table(recipe.idf, data, recipe.student.checkpoint / TOKENIZER, path.resolve().parent)
-    )
-    asked = table if table is None or recipe.idf.matching else (table > 0).astype(np.float32)
-    student = _student(recipe, data, asked, resuming=last_complete(output) is not None, say=tell, device=args.device)
+    checkpoint = last_complete(output)
+    asked: NDArray[np.float32] | None = None
+    penalised: torch.Tensor | None = None
+    if recipe.student.queries != "neural":
+        asked = idf_table(recipe.idf, data, recipe.student.checkpoint / TOKENIZER, path.resolve().parent)
+        if not recipe.idf.matching:
+            asked, penalised = (asked > 0).astype(np.float32), torch.from_numpy(asked)
+    student = _student(recipe, data, asked, resuming=checkpoint is not None, say=tell, device=args.device)
     batches = recipe.optimizer.steps * recipe.optimizer.accumulation
     objective = Objective(
         student,
@@ -181,7 +183,7 @@ def follow(
         recipe.controller,
         batches,
         recipe.optimizer.regularizer_warmup,
-        idf=None if table is None or recipe.idf.matching else torch.from_numpy(table),
+        idf=penalised,
     )
     listed = zip(teachers, recipe.teachers, strict=True)
     weighted = [(teacher, entry.weight) for teacher, entry in listed if entry.weight]
@@ -210,8 +212,7 @@ def follow(
         for unfinished in output.glob("checkpoint-*"):
             if not (unfinished / COMPLETE).is_file():
                 shutil.rmtree(unfinished)
-        cut_log(output, steps_of(output))
-    checkpoint = last_complete(output)
+        cut_log(output, 0 if checkpoint is None else steps_of(checkpoint))
     if checkpoint is not None:
         tell(f"resuming from {checkpoint}")
     elif recipe.run.evaluate_start and leads:

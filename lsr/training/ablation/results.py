@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lsr.errors import RecipeError
 from lsr.training.ablation.plan import Job
-from lsr.training.checkpoints import MODEL
+from lsr.training.checkpoints import HELD_OUT, MODEL
 from lsr.training.claim import holds_another
 from lsr.training.log import read_log
 
@@ -24,8 +24,7 @@ FIGURES = ("mrr", "recall", "terms", "flops", "ubiquitous", "kl")
 
 def held_out_file(job: Job, terms: float | None = None) -> Path:
     """In the run's folder: its held-out figures as it ended, or at so many terms a document."""
-    # As it ended: written by training (`lsr.training.heldout`, whose import loads torch).
-    return job.output / ("heldout.json" if terms is None else f"heldout-{terms:g}.json")
+    return job.output / (HELD_OUT if terms is None else f"heldout-{terms:g}.json")
 
 
 @dataclass(frozen=True, slots=True)

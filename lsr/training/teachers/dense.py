@@ -53,8 +53,7 @@ class DenseTeacher(Teacher):
             return
         network = SentenceNetwork(self.name, self._checkpoint)
         for kind in todo:
-            length = min(self._max_length, network.positions or self._max_length)
-            rows = self._inputs(kind, network.tokenizer, length)
+            rows = self._inputs(kind, network.tokenizer, network.reads(self._max_length))
             say(f"teacher {self.name}: encoding {len(rows):,} {kind} on {network.device}")
             self._cache.save(kind, network.encode(rows))
 

@@ -59,6 +59,11 @@ def weights_digest(folder: Path) -> str:
     return state.hexdigest()
 
 
+def _within(positions: int | None, max_length: int) -> int:
+    """`max_length`, or fewer where there are positions for so many only; None: not limited."""
+    return min(max_length, positions or max_length)
+
+
 class SentenceNetwork:
     """A sentence-embedding checkpoint: mean or [CLS] pooling, unit length.
 
@@ -82,16 +87,18 @@ class SentenceNetwork:
             self._model = self._model.half()
         self.tokenizer = WordPieceTokenizer.from_file(checkpoint / "tokenizer.json")
         _check_vocabulary(name, self.tokenizer.size, self._model)
-        #: Tokens that it has positions for, special ones included; None where that is not limited.
-        self.positions = Checkpoint.locate(str(checkpoint)).positions
+        self._positions = Checkpoint.locate(str(checkpoint)).positions
         pooling = checkpoint / "1_Pooling" / "config.json"
         record = json.loads(pooling.read_text()) if pooling.is_file() else {}
         self._cls = bool(record.get("pooling_mode_cls_token"))
 
     def encode_texts(self, texts: Sequence[str], max_length: int, moved: Moved | None = None) -> NDArray[np.float16]:
         """float16 ndarray of shape (n, d): unit embeddings of texts cut to `max_length` tokens, or to what it reads."""
-        length = min(max_length, self.positions or max_length)
-        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), length), np.int32), moved)
+        return self.encode(Ragged.of(self.tokenizer.inputs(list(texts), self.reads(max_length)), np.int32), moved)
+
+    def reads(self, max_length: int) -> int:
+        """Tokens of a text, special ones included, that are read where `max_length` are asked for."""
+        return _within(self._positions, max_length)
 
     def encode(self, rows: Ragged, moved: Moved | None = None) -> NDArray[np.float16]:
         """Embeddings of unit length, float16 of shape (n, d); a row without tokens gives zeros."""
@@ -158,9 +165,9 @@ class PairNetwork:
                 f"the teacher {name} has {self._labels} labels; a cross-encoder for ranking has 1 or 2",
                 remedy="Name the checkpoint of one that was trained to rank",
             )
-        limit = Checkpoint.locate(str(checkpoint)).positions or max_length
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(min(max_length, limit), strategy="longest_first")
+        limit = _within(Checkpoint.locate(str(checkpoint)).positions, max_length)
+        self._tokenizer.enable_truncation(limit, strategy="longest_first")
         self._tokenizer.encode_special_tokens = True
         self._pad = int(getattr(self._model.config, "pad_token_id", None) or 0)
         self._typed = int(getattr(self._model.config, "type_vocab_size", 0) or 0) > 1
